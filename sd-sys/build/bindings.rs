@@ -1,0 +1,90 @@
+//! The raw bindings: the committed file for the pin's headers, or generated ones with the feature
+//! `bindgen`.
+
+use crate::{fail::Fail, headers, pin::Pin, source::Source, vars};
+use std::{fs, path::Path};
+
+/// The file that `src/lib.rs` includes, in `OUT_DIR`.
+const OUT_FILE: &str = "bindings.rs";
+
+pub(crate) fn use_committed() -> Result<(), Fail> {
+    let committed = vars::manifest_dir().join("src").join("bindings.rs");
+    let out = vars::out_dir().join(OUT_FILE);
+    fs::copy(&committed, &out).map_err(|e| Fail::io("copy bindings to", &out, &e))?;
+    Ok(())
+}
+
+pub(crate) fn provide(pin: &Pin, source: &Source) -> Result<(), Fail> {
+    let found = headers::fingerprint(&source.include(), &source.ggml_include())?;
+    if vars::feature("bindgen") {
+        println!("cargo::metadata=headers={found}");
+        return generate(source, &vars::out_dir().join(OUT_FILE));
+    }
+    if found != pin.headers {
+        let whose = if source.pinned { "the pinned source's" } else { "this source's" };
+        return Err(Fail::new(format!(
+            "{whose} C API differs from the one that src/bindings.rs was generated from"
+        ))
+        .advise("generate bindings for it: build with the feature `bindgen` (needs libclang)")
+        .advise(format!("headers found: {found}"))
+        .advise(format!("headers expected (vendor/engine-source.toml): {}", pin.headers)));
+    }
+    use_committed()
+}
+
+#[cfg(not(feature = "bindgen"))]
+fn generate(_: &Source, _: &Path) -> Result<(), Fail> {
+    Err(Fail::new("the feature `bindgen` is set for the crate but not for its build script"))
+}
+
+#[cfg(feature = "bindgen")]
+fn generate(source: &Source, out: &Path) -> Result<(), Fail> {
+    let shim = vars::manifest_dir().join("shim").join("sdcpp_shim.h");
+    let builder = bindgen::Builder::default()
+        .header(shim.to_string_lossy())
+        .clang_args([
+            format!("-I{}", source.include().display()),
+            format!("-I{}", source.ggml_include().display()),
+        ])
+        .clang_args(compiler_headers())
+        .allowlist_type("(sd|sdcpp)_.*")
+        .allowlist_type("(rng_type|sample_method|scheduler|prediction|preview|lora_apply_mode)_t")
+        .allowlist_type("ggml_backend_dev_type")
+        .allowlist_var("(SD|SDCPP)_.*")
+        // The engine is reached through the shim's table only, so no other function is bound.
+        .allowlist_function("sdcpp_shim_api")
+        // C enums are integers until validated: a value outside the list must not be undefined.
+        .default_enum_style(bindgen::EnumVariation::Consts)
+        .prepend_enum_name(false)
+        .layout_tests(true)
+        .generate_comments(false)
+        .derive_default(false)
+        .derive_debug(true)
+        .use_core()
+        .formatter(bindgen::Formatter::Prettyplease);
+    let bindings = builder.generate().map_err(|e| {
+        Fail::new(format!("bindgen failed: {e}"))
+            .advise("it needs libclang: apt install libclang-dev, or brew install llvm")
+            .advise("or from PyPI: pip install libclang, then point LIBCLANG_PATH at its folder `native`")
+            .advise("or build without the feature `bindgen`, on the committed bindings")
+    })?;
+    fs::write(out, bindings.to_string()).map_err(|e| Fail::io("write", out, &e))
+}
+
+/// A libclang from PyPI comes without `stdbool.h` and its like; the C compiler has them. Searched
+/// last, so that a complete clang uses its own.
+#[cfg(feature = "bindgen")]
+fn compiler_headers() -> Vec<String> {
+    let ask = |compiler: &Path| {
+        std::process::Command::new(compiler).arg("-print-file-name=include").output().ok()
+    };
+    cc::Build::new()
+        .cargo_metadata(false)
+        .try_get_compiler()
+        .ok()
+        .and_then(|compiler| ask(compiler.path()))
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        .filter(|dir| Path::new(dir).is_dir())
+        .map(|dir| vec!["-idirafter".to_owned(), dir])
+        .unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! `vendor/fixes/`: what must be mended in the engine itself, as find-and-replace rules.
+
+use crate::{fail::Fail, pin, vars};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Fix {
+    pub(crate) name: String,
+    file: PathBuf,
+    find: String,
+    replace: String,
+}
+
+/// All rules, in the order of their names.
+pub(crate) fn read() -> Result<Vec<Fix>, Fail> {
+    let folder = pin::vendor_folder().join("fixes");
+    let entries = fs::read_dir(&folder).map_err(|e| Fail::io("read", &folder, &e))?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| parse(path)).collect()
+}
+
+fn parse(path: &Path) -> Result<Fix, Fail> {
+    let table = pin::parse(&pin::read_text(path)?, path)?;
+    let field = |name: &str| {
+        table.get(name).and_then(|v| v.as_str()).filter(|v| !v.is_empty()).ok_or_else(|| {
+            Fail::new(format!("{}: `{name}` must be a text and not empty", path.display()))
+        })
+    };
+    field("reason")?;
+    Ok(Fix {
+        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        file: PathBuf::from(field("file")?),
+        find: field("find")?.to_owned(),
+        replace: field("replace")?.to_owned(),
+    })
+}
+
+/// Names the set, for the folder of the fixed copy.
+pub(crate) fn fingerprint(fixes: &[Fix]) -> String {
+    fixes.iter().map(|fix| format!("{fix:?}\n")).collect()
+}
+
+/// Applies every rule to the copy in `source`; a rule must match exactly once.
+pub(crate) fn apply(fixes: &[Fix], source: &Path) -> Result<(), Fail> {
+    fixes.iter().try_for_each(|fix| apply_one(fix, source))
+}
+
+fn apply_one(fix: &Fix, source: &Path) -> Result<(), Fail> {
+    let path = source.join(&fix.file);
+    let text = pin::read_text(&path)?;
+    // A checkout on Windows may have CRLF line ends; rules are written with LF.
+    let text = text.replace("\r\n", "\n");
+    let found = text.matches(&fix.find).count();
+    if found != 1 {
+        let mut fail = Fail::new(format!(
+            "fix `{}` matches {found} times in {}, and must match once",
+            fix.name,
+            path.display()
+        ))
+        .advise("look at the file: upstream may have mended it or moved the place")
+        .advise(format!("then change or delete vendor/fixes/{}.toml", fix.name));
+        if vars::source_dir().is_some() {
+            fail = fail.advise(format!("or build without it: SDCPP_SKIP_FIXES={}", fix.name));
+        }
+        return Err(fail);
+    }
+    let fixed = text.replace(&fix.find, &fix.replace);
+    fs::write(&path, fixed).map_err(|e| Fail::io("write", &path, &e))
+}

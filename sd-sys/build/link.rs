@@ -1,0 +1,57 @@
+//! Tells Cargo what to link, and dependents where things are.
+
+use crate::{backend::Backend, engine, engine::Engine, source::Source, vars};
+use std::path::PathBuf;
+
+pub(crate) fn emit(engine: &Engine, backends: &[Backend]) {
+    for dir in &engine.lib_dirs {
+        println!("cargo::rustc-link-search=native={}", dir.display());
+    }
+    for name in engine::libraries(backends) {
+        // Not bundled: the archives are large, and would be copied into the rlib of every profile.
+        println!("cargo::rustc-link-lib=static:-bundle={name}");
+    }
+    for name in system_libraries(backends) {
+        println!("cargo::rustc-link-lib={name}");
+    }
+}
+
+fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if vars::target_is("apple") {
+        names.extend(["c++", "framework=Accelerate", "framework=Foundation"]);
+    } else if vars::target_is("android") {
+        names.push("c++_shared");
+    } else if vars::target_is("msvc") {
+        names.push("advapi32");
+    } else {
+        names.extend(["stdc++", "m", "pthread", "dl"]);
+    }
+    if vars::feature("openmp") && vars::target_is("linux") {
+        names.push("gomp");
+    }
+    for backend in backends {
+        names.extend(match backend {
+            Backend::Cuda => ["cudart", "cublas", "cublasLt"].as_slice(),
+            Backend::Vulkan if vars::target_is("windows") => &["vulkan-1"],
+            Backend::Vulkan => &["vulkan"],
+            Backend::Metal => &["framework=Metal", "framework=MetalKit"],
+        });
+    }
+    names
+}
+
+/// `DEP_SDCPP_*` of crates that depend on this one directly: what a C++ program needs to call the
+/// same engine build (the parity test does).
+pub(crate) fn tell_dependents(engine: &Engine, source: &Source) {
+    println!("cargo::metadata=include={}", source.include().display());
+    println!("cargo::metadata=source={}", source.folder.display());
+    println!("cargo::metadata=lib_dirs={}", joined(&engine.lib_dirs));
+    let backends = crate::backend::chosen().unwrap_or_default();
+    println!("cargo::metadata=libs={}", engine::libraries(&backends).join(";"));
+    println!("cargo::metadata=system_libs={}", system_libraries(&backends).join(";"));
+}
+
+fn joined(dirs: &[PathBuf]) -> String {
+    dirs.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(";")
+}

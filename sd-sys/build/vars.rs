@@ -1,0 +1,103 @@
+//! The variables that steer the build, each read in one place. docs/linking.md lists them for users.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// Builds this checkout of upstream instead of the pin.
+const SOURCE_DIR: &str = "SDCPP_SOURCE_DIR";
+/// Links the engine libraries of this folder instead of building any.
+const LIB_DIR: &str = "SDCPP_LIB_DIR";
+/// `1` or `0`: overrides the `native` feature.
+const NATIVE: &str = "SDCPP_NATIVE";
+/// Extra `-DNAME=VALUE` options for the engine's CMake, separated by spaces.
+const CMAKE_ARGS: &str = "SDCPP_CMAKE_ARGS";
+/// Folder for the shared native build, instead of `<target>/sdcpp-native`.
+const BUILD_DIR: &str = "SDCPP_BUILD_DIR";
+/// Comma-separated names of fixes to leave out; only with `SDCPP_SOURCE_DIR`.
+const SKIP_FIXES: &str = "SDCPP_SKIP_FIXES";
+
+/// Touching Rust sources of this crate must never rebuild C++, so every input is named.
+pub(crate) fn rerun_rules() {
+    for name in [SOURCE_DIR, LIB_DIR, NATIVE, CMAKE_ARGS, BUILD_DIR, SKIP_FIXES, "DOCS_RS"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    for path in ["build", "shim", "src/bindings.rs"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    // Cargo looks at a symbolic link's own time, so the rule names what it points to.
+    let vendor = crate::pin::vendor_folder();
+    let vendor = vendor.canonicalize().unwrap_or(vendor);
+    println!("cargo::rerun-if-changed={}", vendor.display());
+}
+
+pub(crate) fn is_docs_rs() -> bool {
+    env::var_os("DOCS_RS").is_some()
+}
+
+pub(crate) fn source_dir() -> Option<PathBuf> {
+    path(SOURCE_DIR)
+}
+
+pub(crate) fn lib_dir() -> Option<PathBuf> {
+    path(LIB_DIR)
+}
+
+pub(crate) fn build_dir() -> Option<PathBuf> {
+    path(BUILD_DIR)
+}
+
+pub(crate) fn cmake_args() -> Vec<String> {
+    text(CMAKE_ARGS).map(|s| s.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+pub(crate) fn skipped_fixes() -> Vec<String> {
+    text(SKIP_FIXES)
+        .map(|s| s.split(',').map(|n| n.trim().to_owned()).filter(|n| !n.is_empty()).collect())
+        .unwrap_or_default()
+}
+
+/// Whether to tune for this machine's processor: never when cross-compiling.
+pub(crate) fn native() -> bool {
+    let same_machine = text("HOST") == text("TARGET");
+    let wanted = match text(NATIVE).as_deref() {
+        Some("0" | "off" | "OFF") => false,
+        Some(_) => true,
+        None => feature("native"),
+    };
+    wanted && same_machine
+}
+
+pub(crate) fn feature(name: &str) -> bool {
+    let name = name.to_uppercase().replace('-', "_");
+    env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+}
+
+/// A variable that Cargo always sets for build scripts; empty if it is missing.
+pub(crate) fn cargo(name: &str) -> String {
+    text(name).unwrap_or_default()
+}
+
+pub(crate) fn manifest_dir() -> PathBuf {
+    PathBuf::from(cargo("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn out_dir() -> PathBuf {
+    PathBuf::from(cargo("OUT_DIR"))
+}
+
+pub(crate) fn target_is(part: &str) -> bool {
+    cargo("TARGET").contains(part)
+}
+
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    let value = env::var_os(name).filter(|v| !v.is_empty())?;
+    let path = Path::new(&value);
+    // Relative paths are meant from where the user stands; build scripts run in the package folder.
+    Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}

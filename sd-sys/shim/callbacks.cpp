@@ -1,0 +1,92 @@
+// The engine's process-global callbacks: installed once, and routed by thread.
+
+#include "call.hpp"
+
+#include <atomic>
+#include <cstring>
+
+#include "ggml.h"
+
+namespace sdcpp {
+
+namespace {
+
+std::atomic<sdcpp_default_log_t> default_log{nullptr};
+
+void log_by_default(int32_t level, std::string_view line) {
+    const sdcpp_default_log_t log = default_log.load();
+    if (log != nullptr) {
+        log(level, line.data(), line.size());
+    }
+}
+
+void log_callback(enum sd_log_level_t level, const char* text, void*) {
+    if (text == nullptr) {
+        return;
+    }
+    std::string_view line(text);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) {
+        line.remove_suffix(1);
+    }
+    if (Call* call = Call::current()) {
+        call->on_log(static_cast<int32_t>(level), line);
+        return;
+    }
+    // A loader thread, or a context freed outside a call.
+    log_by_default(static_cast<int32_t>(level), line);
+    if (level == SD_LOG_ERROR) {
+        Call::file_foreign_error(line);
+    }
+}
+
+void progress_callback(int step, int steps, float seconds, void*) {
+    if (Call* call = Call::current()) {
+        call->on_progress(step, steps, seconds);
+    }
+}
+
+// The rule that tells whether an assert may be thrown: the message begins with the source file.
+// Under ggml-cpu/ are the kernels, which run inside a parallel region with the calling thread as
+// worker 0; leaving that by an exception lets the other workers write into buffers that are gone.
+// The quantisation tables of ggml-quants are called from there too. Everything else on the calling
+// thread (building and allocating graphs, loading, the engine itself) is outside.
+bool is_inside_graph_compute(const char* message) {
+    return std::strstr(message, "ggml-cpu") != nullptr ||
+           std::strstr(message, "ggml-quants") != nullptr ||
+           std::strstr(message, "ggml-threading") != nullptr;
+}
+
+void abort_callback(const char* message) {
+    if (Call::current() != nullptr && !is_inside_graph_compute(message)) {
+        throw Asserted{message};
+    }
+    // ggml aborts the process when this returns; the host's log gets the last words.
+    log_by_default(SD_LOG_ERROR, std::string("the engine aborts the process: ") + message);
+}
+
+}  // namespace
+
+void set_default_log(sdcpp_default_log_t log) {
+    default_log.store(log);
+}
+
+// Previews are thread-local in the engine (vendor/fixes/preview-per-thread.toml), so this one is set
+// for each call that wants them.
+void preview_callback(int step, int count, sd_image_t* frames, bool noisy, void*) {
+    if (Call* call = Call::current()) {
+        call->on_preview(step, count, frames, noisy);
+    }
+}
+
+void install_callbacks() {
+    // A function-local static is initialised once, whatever the number of threads.
+    static const bool installed = [] {
+        sd_set_log_callback(log_callback, nullptr);
+        sd_set_progress_callback(progress_callback, nullptr);
+        ggml_set_abort_callback(abort_callback);
+        return true;
+    }();
+    (void)installed;
+}
+
+}  // namespace sdcpp

@@ -1,0 +1,33 @@
+//! Native build and raw bindings of [stable-diffusion.cpp], behind a C++ shim that stops every
+//! exception.
+//!
+//! This crate makes no promise of safety; use `sdcpp`. It has three parts:
+//! - the build script, which fetches the pinned engine source and builds it once for all profiles;
+//! - [`bindings`], the structs and constants of the engine's header and the shim's;
+//! - [`Table`], every function the engine is reached through. [`Table::linked`] fills it from the
+//!   engine linked into the program; a library loaded at run time or a mock fills the same table.
+//!
+//! C enums are integers here: a value from C is validated before it becomes a Rust enum.
+//!
+//! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
+
+mod table;
+
+pub use bindings::*;
+pub use table::{Table, TableError};
+
+/// Generated from `stable-diffusion.h`, `ggml-backend.h` and `shim/sdcpp_shim.h`.
+///
+/// Names, types and meanings are upstream's; read the headers for documentation.
+#[allow(
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unreachable_pub,
+    clippy::all,
+    clippy::restriction
+)]
+pub mod bindings {
+    include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+}

@@ -1,0 +1,208 @@
+//! A whole model: architecture, file format and seed.
+
+use crate::quantize::WeightType;
+use crate::safetensors::FloatType;
+use crate::tensor::Layout;
+use crate::{Sd1, ZImage, ZImageLora, cache, esrgan, gguf, safetensors, tae, unet};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Part of the file names: raise it when the bytes of any model change.
+const GENERATOR_VERSION: u32 = 1;
+
+/// The models which can be generated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Architecture {
+    /// Z-Image with its text encoder.
+    ZImage(ZImage),
+    /// The tiny autoencoder.
+    Tae {
+        /// 4 for SD 1, SD 2 and SDXL; 16 for Z-Image, FLUX and SD 3; 32 for FLUX.2.
+        latent_channels: usize,
+    },
+    /// Stable Diffusion 1.
+    Sd1(Sd1),
+    /// SDXS-512: a tiny UNet, CLIP-L and a built-in TAESD.
+    Sdxs {
+        /// Channels of the UNet's first level, a multiple of 32.
+        width: usize,
+    },
+    /// A RealESRGAN upscaler with one block.
+    Esrgan {
+        /// The factor: 1, 2 or 4.
+        scale: usize,
+    },
+    /// A LoRA for Z-Image.
+    ZImageLora(ZImageLora),
+}
+
+/// How a model is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// GGUF with the weights in this type where that fits.
+    Gguf(WeightType),
+    /// Safetensors with everything in this type.
+    Safetensors(FloatType),
+    /// Safetensors in f8_e4m3 whose tensors share their data: the largest layouts in a small
+    /// file. Only the engine reads it.
+    SafetensorsAliased,
+}
+
+/// A model to be generated, with random weights which depend on the seed alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TinyModel {
+    architecture: Architecture,
+    format: Format,
+    seed: u64,
+}
+
+impl TinyModel {
+    /// A model with the seed 42.
+    pub fn new(architecture: Architecture, format: Format) -> Self {
+        Self { architecture, format, seed: 42 }
+    }
+
+    /// Chooses other weights.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The tensors of the model.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) for sizes which the engine does not load.
+    pub fn layout(&self) -> io::Result<Layout> {
+        match &self.architecture {
+            Architecture::ZImage(spec) => spec.layout(),
+            Architecture::Tae { latent_channels } => tae::layout(*latent_channels),
+            Architecture::Sd1(spec) => spec.layout(),
+            Architecture::Sdxs { width } => unet::sdxs_layout(*width),
+            Architecture::Esrgan { scale } => esrgan::layout(*scale),
+            Architecture::ZImageLora(spec) => spec.layout(),
+        }
+    }
+
+    /// The name of the model's file in the cache; it says everything the content depends on.
+    pub fn file_name(&self) -> String {
+        let stem = match &self.architecture {
+            Architecture::ZImage(ZImage { hidden, layers, te_dim, te_layers, with_tae }) => {
+                let tae = if *with_tae { "-tae" } else { "" };
+                format!("zimage-{hidden}x{layers}-te{te_dim}x{te_layers}{tae}")
+            }
+            Architecture::Tae { latent_channels } => format!("tae-{latent_channels}"),
+            Architecture::Sd1(Sd1 { width, vae }) => {
+                format!("sd1-{width}{}", if *vae { "-vae" } else { "" })
+            }
+            Architecture::Sdxs { width } => format!("sdxs-{width}"),
+            Architecture::Esrgan { scale } => format!("esrgan-{scale}x"),
+            Architecture::ZImageLora(ZImageLora { hidden, layers, rank }) => {
+                format!("zimage-lora-{hidden}x{layers}-r{rank}")
+            }
+        };
+        let (weights, extension) = match self.format {
+            Format::Gguf(weight_type) => (weight_type.name(), "gguf"),
+            Format::Safetensors(float_type) => (float_type.name(), "safetensors"),
+            Format::SafetensorsAliased => ("aliased", "safetensors"),
+        };
+        let seed = self.seed;
+        format!("{stem}-{weights}-s{seed}-v{GENERATOR_VERSION}.{extension}")
+    }
+
+    /// Writes the model; nothing but the tensor at hand is held in memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`layout`](Self::layout) and of writing.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let layout = self.layout()?;
+        match self.format {
+            Format::Gguf(weight_type) => gguf::write(out, &layout, weight_type, self.seed),
+            Format::Safetensors(float_type) => {
+                safetensors::write(out, &layout, float_type, self.seed)
+            }
+            Format::SafetensorsAliased => {
+                safetensors::write_aliased(out, &layout, self.shared_deviation(), self.seed)
+            }
+        }
+    }
+
+    /// Writes the model to a file of the caller's own, which it may damage afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Self::write) and of creating the file.
+    pub fn write_to(&self, path: &Path) -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 18, std::fs::File::create(path)?);
+        self.write(&mut out)?;
+        out.flush()
+    }
+
+    /// The model's file in the cache, generated if it is not there yet. It is shared by all
+    /// tests: do not change it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_to`](Self::write_to).
+    pub fn cached(&self) -> io::Result<PathBuf> {
+        cache::file(&self.file_name(), |path| self.write_to(path))
+    }
+
+    /// The deviation of random weights which are the same for layers of all sizes.
+    fn shared_deviation(&self) -> f32 {
+        match self.architecture {
+            Architecture::Sd1(_) | Architecture::Sdxs { .. } => 0.02,
+            _ => 0.05,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_say_what_differs() {
+        let lora = |rank| Architecture::ZImageLora(ZImageLora { rank, ..ZImageLora::default() });
+        let q8_0 = Format::Gguf(WeightType::Q8_0);
+        let models = [
+            TinyModel::new(lora(4), q8_0),
+            TinyModel::new(lora(8), q8_0),
+            TinyModel::new(lora(4), q8_0).seed(1),
+            TinyModel::new(lora(4), Format::Safetensors(FloatType::F16)),
+            TinyModel::new(lora(4), Format::SafetensorsAliased),
+        ];
+        let mut names: Vec<_> = models.iter().map(TinyModel::file_name).collect();
+        assert_eq!(names[0], "zimage-lora-256x1-r4-q8_0-s42-v1.gguf");
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), models.len());
+    }
+
+    #[test]
+    fn same_spec_same_bytes() {
+        let architecture = Architecture::ZImageLora(ZImageLora::default());
+        for format in [
+            Format::Gguf(WeightType::Q4_0),
+            Format::Safetensors(FloatType::F16),
+            Format::SafetensorsAliased,
+        ] {
+            let written = |seed| {
+                let mut bytes = Vec::new();
+                let model = TinyModel::new(architecture.clone(), format).seed(seed);
+                model.write(&mut bytes).unwrap();
+                bytes
+            };
+            assert_eq!(written(1), written(1), "{format:?}");
+            assert_ne!(written(1), written(2), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn invalid_sizes_are_errors() {
+        let model = TinyModel::new(Architecture::Sdxs { width: 33 }, Format::SafetensorsAliased);
+        let error = model.cached().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+}
