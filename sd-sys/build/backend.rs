@@ -31,8 +31,7 @@ impl Backend {
 
 /// The CPU is always in; these come on top.
 pub(crate) fn chosen() -> Result<Vec<Backend>, Fail> {
-    let chosen: Vec<_> =
-        Backend::ALL.into_iter().filter(|b| vars::feature(b.feature())).collect();
+    let chosen: Vec<_> = Backend::ALL.into_iter().filter(|b| vars::feature(b.feature())).collect();
     if chosen.contains(&Backend::Metal) && !vars::target_is("apple") {
         return Err(Fail::new("the feature `metal` is for Apple targets only")
             .advise("use `vulkan` or `cuda` here"));

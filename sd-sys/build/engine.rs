@@ -38,7 +38,9 @@ pub(crate) fn prebuilt(dir: PathBuf) -> Result<Engine, Fail> {
             "SDCPP_LIB_DIR={} has no static engine library",
             dir.display()
         ))
-        .advise("it must hold libstable-diffusion.a and libggml*.a (stable-diffusion.lib, ggml*.lib)")
+        .advise(
+            "it must hold libstable-diffusion.a and libggml*.a (stable-diffusion.lib, ggml*.lib)",
+        )
         .advise("or unset it, and the engine is built from source"));
     }
     Ok(Engine { lib_dirs })
@@ -173,9 +175,9 @@ impl Tools {
         let mut compilers = String::new();
         for cpp in [false, true] {
             let compiler = cc::Build::new().cpp(cpp).cargo_metadata(false).try_get_compiler();
-            let path = compiler.map(|c| c.path().to_path_buf()).map_err(|e| {
-                no_compiler(cpp, &e.to_string())
-            })?;
+            let path = compiler
+                .map(|c| c.path().to_path_buf())
+                .map_err(|e| no_compiler(cpp, &e.to_string()))?;
             let version = if vars::target_is("msvc") {
                 path.display().to_string()
             } else {
@@ -233,7 +235,9 @@ fn run_cmake(
     run.map(|_| ()).map_err(|_| {
         Fail::new("CMake could not build the engine; its output is above")
             .advise(format!("the build folder is {}", folder.display()))
-            .advise("an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause")
+            .advise(
+                "an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause",
+            )
             .advise("out of memory is another: build with fewer jobs, cargo build -j 1")
     })
 }

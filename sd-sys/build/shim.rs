@@ -37,7 +37,9 @@ pub(crate) fn build(source: &Source) -> Result<(), Fail> {
         if source.pinned {
             fail
         } else {
-            fail.advise("the C API of SDCPP_SOURCE_DIR differs too much from the pin's for this crate")
+            fail.advise(
+                "the C API of SDCPP_SOURCE_DIR differs too much from the pin's for this crate",
+            )
         }
     })
 }

@@ -102,7 +102,9 @@ fn fetch(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
                 "with a network, run: cargo fetch --locked --manifest-path {}",
                 manifest.display()
             ))
-            .advise("or set SDCPP_SOURCE_DIR to a stable-diffusion.cpp checkout with its submodules")
+            .advise(
+                "or set SDCPP_SOURCE_DIR to a stable-diffusion.cpp checkout with its submodules",
+            )
             .advise("or set SDCPP_LIB_DIR to a folder with prebuilt engine libraries")
     })?;
     let root = package_root(&metadata, &pin.package).ok_or_else(|| {
@@ -145,9 +147,11 @@ fn cargo(manifest: &Path, args: &[&str]) -> Result<String, String> {
 /// The folder of one package, read out of `cargo metadata`'s JSON.
 fn package_root(metadata: &str, package: &str) -> Option<PathBuf> {
     let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
-    let found = metadata.get("packages")?.as_array()?.iter().find(|p| {
-        p.get("name").and_then(|name| name.as_str()) == Some(package)
-    })?;
+    let found = metadata
+        .get("packages")?
+        .as_array()?
+        .iter()
+        .find(|p| p.get("name").and_then(|name| name.as_str()) == Some(package))?;
     Path::new(found.get("manifest_path")?.as_str()?).parent().map(Path::to_path_buf)
 }
 

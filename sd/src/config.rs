@@ -1,0 +1,380 @@
+//! What a context is built from.
+
+use crate::{
+    Error, Result,
+    model_file::{self, Trust},
+    validate,
+    weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType},
+};
+use std::path::{Path, PathBuf};
+
+/// A textual-inversion embedding, used by writing its name in a prompt. SD 1.x, 2.x and SDXL only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedding {
+    /// The word that stands for it in prompts.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// The files of a model and how to hold it: what a [`Context`](crate::Context) is built from.
+///
+/// Either [`model`](Self::model) (everything in one file, or a diffusers folder) or
+/// [`diffusion_model`](Self::diffusion_model) with its parts is needed. Every path is checked
+/// before the engine is called. Fields may be set directly or by the methods of the same names.
+///
+/// ```
+/// use sdcpp::{ModelConfig, WeightType};
+///
+/// let config = ModelConfig::new("sd15.safetensors").threads(4).weight_type(WeightType::Q8_0);
+/// let flux = ModelConfig::from_parts("flux1-schnell-q4_0.gguf")
+///     .clip_l("clip_l.safetensors")
+///     .t5xxl("t5xxl-q8_0.gguf")
+///     .vae("ae.safetensors");
+/// # drop((config, flux));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ModelConfig {
+    /// A file with everything in it, or a folder in diffusers layout.
+    pub model: Option<PathBuf>,
+    /// The diffusion model alone.
+    pub diffusion_model: Option<PathBuf>,
+    /// The second diffusion model of Wan 2.2, for high noise.
+    pub high_noise_diffusion_model: Option<PathBuf>,
+    /// A second diffusion model for the negative prompt, where a family has one.
+    pub uncond_diffusion_model: Option<PathBuf>,
+    /// The CLIP-L text encoder.
+    pub clip_l: Option<PathBuf>,
+    /// The CLIP-G text encoder.
+    pub clip_g: Option<PathBuf>,
+    /// The CLIP image encoder.
+    pub clip_vision: Option<PathBuf>,
+    /// The T5-XXL text encoder.
+    pub t5xxl: Option<PathBuf>,
+    /// The language model of families that use one as text encoder (Qwen-Image, Z-Image…).
+    pub llm: Option<PathBuf>,
+    /// The language model's vision part.
+    pub llm_vision: Option<PathBuf>,
+    /// LTX's embeddings connectors.
+    pub embeddings_connectors: Option<PathBuf>,
+    /// The VAE; the one in the model file otherwise.
+    pub vae: Option<PathBuf>,
+    /// The audio VAE of video models with sound.
+    pub audio_vae: Option<PathBuf>,
+    /// A TAESD decoder: faster and smaller than the VAE, a little less detail.
+    pub taesd: Option<PathBuf>,
+    /// A ControlNet.
+    pub control_net: Option<PathBuf>,
+    /// A PhotoMaker identity model.
+    pub photo_maker: Option<PathBuf>,
+    /// Textual-inversion embeddings.
+    pub embeddings: Vec<Embedding>,
+
+    /// CPU threads. Default: the physical cores.
+    pub threads: Option<u32>,
+    /// Converts the weights at loading. Default: as in the file.
+    pub weight_type: Option<WeightType>,
+    /// Types by tensor name: `pattern=type,…` with the engine's (ECMAScript) regular expressions, as
+    /// in `^vae\.=f16,model\.=q8_0`.
+    pub tensor_type_rules: Option<String>,
+    /// Which random numbers noise is drawn from. Default: [`RngKind::Cuda`].
+    pub rng: RngKind,
+    /// Random numbers of the samplers that add noise. Default: as [`rng`](Self::rng).
+    pub sampler_rng: Option<RngKind>,
+    /// What the model predicts. Default: told from the file.
+    pub prediction: Option<Prediction>,
+    /// How LoRA weights are brought in.
+    pub lora_apply_mode: LoraApplyMode,
+    /// Maps the weights from the file instead of reading them: contexts of one file share them.
+    /// Only tensors whose type is not converted are mapped. The file must not change meanwhile.
+    pub mmap: bool,
+    /// Flash attention in all parts: less memory; faster on GPUs, slower on most CPUs.
+    pub flash_attention: bool,
+    /// Flash attention in the diffusion model only.
+    pub diffusion_flash_attention: bool,
+    /// Direct convolution in the diffusion model: less memory.
+    pub diffusion_conv_direct: bool,
+    /// Direct convolution in the VAE: less memory.
+    pub vae_conv_direct: bool,
+    /// Uses the TAESD for previews only, and the VAE for the picture.
+    pub taesd_preview_only: bool,
+    /// Pictures whose left and right edges join.
+    pub circular_x: bool,
+    /// Pictures whose top and bottom edges join.
+    pub circular_y: bool,
+    /// Scales SDXL's VAE convolutions against overflow in f16 (black pictures).
+    pub force_sdxl_vae_conv_scale: bool,
+    /// Chroma: masks padding tokens in the transformer.
+    pub chroma_use_dit_mask: bool,
+    /// Chroma: masks padding tokens in T5.
+    pub chroma_use_t5_mask: bool,
+    /// Chroma: how many padding tokens stay unmasked.
+    pub chroma_t5_mask_pad: u32,
+    /// Qwen-Image-Edit 2511: a zero timestep for the reference pictures.
+    pub qwen_image_zero_cond_t: bool,
+    /// Latent format of the VAE file. Default: told from the model.
+    pub vae_format: Option<VaeFormat>,
+    /// Device memory to use, in GiB; the rest of the weights are brought in as needed. 0: no limit;
+    /// negative: what is free less that much.
+    pub max_vram: f32,
+    /// Streams layers ahead of their use; needs [`max_vram`](Self::max_vram).
+    pub stream_layers: bool,
+    /// Devices to compute on: `cpu`, `cuda0`, or by part as in `vulkan0,te=cpu,vae=cpu`.
+    pub backend: Option<String>,
+    /// Devices to keep weights on, in the same form; also `disk`.
+    pub params_backend: Option<String>,
+    /// Allows pickle checkpoints (`.ckpt`, `.pt`). A hostile one can crash the process: the engine
+    /// reads them without checking.
+    pub trust_pickle: bool,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            model: None,
+            diffusion_model: None,
+            high_noise_diffusion_model: None,
+            uncond_diffusion_model: None,
+            clip_l: None,
+            clip_g: None,
+            clip_vision: None,
+            t5xxl: None,
+            llm: None,
+            llm_vision: None,
+            embeddings_connectors: None,
+            vae: None,
+            audio_vae: None,
+            taesd: None,
+            control_net: None,
+            photo_maker: None,
+            embeddings: Vec::new(),
+            threads: None,
+            weight_type: None,
+            tensor_type_rules: None,
+            rng: RngKind::Cuda,
+            sampler_rng: None,
+            prediction: None,
+            lora_apply_mode: LoraApplyMode::Auto,
+            mmap: false,
+            flash_attention: false,
+            diffusion_flash_attention: false,
+            diffusion_conv_direct: false,
+            vae_conv_direct: false,
+            taesd_preview_only: false,
+            circular_x: false,
+            circular_y: false,
+            force_sdxl_vae_conv_scale: false,
+            chroma_use_dit_mask: true,
+            chroma_use_t5_mask: false,
+            chroma_t5_mask_pad: 1,
+            qwen_image_zero_cond_t: false,
+            vae_format: None,
+            max_vram: 0.0,
+            stream_layers: false,
+            backend: None,
+            params_backend: None,
+            trust_pickle: false,
+        }
+    }
+}
+
+/// Methods that set the field of the same name.
+macro_rules! setters {
+    ($(path $path:ident;)* $(some $some:ident: $some_type:ty;)* $(plain $plain:ident: $plain_type:ty;)*) => {
+        impl ModelConfig {
+            $(
+                #[doc = concat!("Sets [`", stringify!($path), "`](Self#structfield.", stringify!($path), ").")]
+                #[must_use]
+                pub fn $path(mut self, path: impl Into<PathBuf>) -> Self {
+                    self.$path = Some(path.into());
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets [`", stringify!($some), "`](Self#structfield.", stringify!($some), ").")]
+                #[must_use]
+                pub fn $some(mut self, value: impl Into<$some_type>) -> Self {
+                    self.$some = Some(value.into());
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets [`", stringify!($plain), "`](Self#structfield.", stringify!($plain), ").")]
+                #[must_use]
+                pub fn $plain(mut self, value: $plain_type) -> Self {
+                    self.$plain = value;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    path high_noise_diffusion_model;
+    path uncond_diffusion_model;
+    path clip_l;
+    path clip_g;
+    path clip_vision;
+    path t5xxl;
+    path llm;
+    path llm_vision;
+    path embeddings_connectors;
+    path vae;
+    path audio_vae;
+    path taesd;
+    path control_net;
+    path photo_maker;
+    some threads: u32;
+    some weight_type: WeightType;
+    some tensor_type_rules: String;
+    some sampler_rng: RngKind;
+    some prediction: Prediction;
+    some vae_format: VaeFormat;
+    some backend: String;
+    some params_backend: String;
+    plain rng: RngKind;
+    plain lora_apply_mode: LoraApplyMode;
+    plain mmap: bool;
+    plain flash_attention: bool;
+    plain diffusion_flash_attention: bool;
+    plain diffusion_conv_direct: bool;
+    plain vae_conv_direct: bool;
+    plain taesd_preview_only: bool;
+    plain max_vram: f32;
+    plain stream_layers: bool;
+    plain trust_pickle: bool;
+}
+
+impl ModelConfig {
+    /// A model in one file, or a folder in diffusers layout.
+    pub fn new(model: impl Into<PathBuf>) -> Self {
+        Self { model: Some(model.into()), ..Self::default() }
+    }
+
+    /// A model whose diffusion model is a file of its own; set its text encoders and VAE too.
+    pub fn from_parts(diffusion_model: impl Into<PathBuf>) -> Self {
+        Self { diffusion_model: Some(diffusion_model.into()), ..Self::default() }
+    }
+
+    /// Adds a textual-inversion embedding.
+    #[must_use]
+    pub fn embedding(mut self, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        self.embeddings.push(Embedding { name: name.into(), path: path.into() });
+        self
+    }
+
+    /// The file that names the model: the whole one, or the diffusion model.
+    pub fn main_file(&self) -> Option<&Path> {
+        self.model.as_deref().or(self.diffusion_model.as_deref())
+    }
+
+    /// Every file, with the field it is from.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        [
+            ("model", &self.model),
+            ("diffusion_model", &self.diffusion_model),
+            ("high_noise_diffusion_model", &self.high_noise_diffusion_model),
+            ("uncond_diffusion_model", &self.uncond_diffusion_model),
+            ("clip_l", &self.clip_l),
+            ("clip_g", &self.clip_g),
+            ("clip_vision", &self.clip_vision),
+            ("t5xxl", &self.t5xxl),
+            ("llm", &self.llm),
+            ("llm_vision", &self.llm_vision),
+            ("embeddings_connectors", &self.embeddings_connectors),
+            ("vae", &self.vae),
+            ("audio_vae", &self.audio_vae),
+            ("taesd", &self.taesd),
+            ("control_net", &self.control_net),
+            ("photo_maker", &self.photo_maker),
+        ]
+        .into_iter()
+        .filter_map(|(role, path)| Some((role, path.as_deref()?)))
+        .chain(self.embeddings.iter().map(|e| ("embeddings", e.path.as_path())))
+    }
+
+    /// Checks every value and every file; the engine is not touched.
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`], [`Error::FileNotFound`], [`Error::FileUnreadable`],
+    /// [`Error::NotAModel`], or [`Error::Unsupported`] for a pickle file without
+    /// [`trust_pickle`](Self::trust_pickle).
+    pub fn check(&self) -> Result<()> {
+        self.check_values()?;
+        let trust = if self.trust_pickle { Trust::Pickle } else { Trust::DataOnly };
+        self.files().try_for_each(|(role, path)| model_file::check(role, path, trust))
+    }
+
+    /// Checks every value, and no file.
+    pub(crate) fn check_values(&self) -> Result<()> {
+        if self.main_file().is_none() {
+            return Err(Error::invalid("model", "not set", "a model file, or `diffusion_model`"));
+        }
+        if let Some(threads) = self.threads {
+            validate::range("threads", threads, 1..=1024)?;
+        }
+        if self.max_vram.is_nan() || self.max_vram.is_infinite() {
+            return Err(Error::invalid("max_vram", self.max_vram, "a number of GiB"));
+        }
+        validate::range("chroma_t5_mask_pad", self.chroma_t5_mask_pad, 0..=512)?;
+        for (field, text) in [
+            ("backend", &self.backend),
+            ("params_backend", &self.params_backend),
+            ("tensor_type_rules", &self.tensor_type_rules),
+        ] {
+            if let Some(text) = text {
+                validate::text(field, text)?;
+            }
+        }
+        if let Some(rules) = &self.tensor_type_rules {
+            check_type_rules(rules)?;
+        }
+        for embedding in &self.embeddings {
+            validate::text("embeddings", &embedding.name)?;
+            if embedding.name.trim().is_empty() {
+                return Err(Error::invalid("embeddings", "an empty name", "a word"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The form of the rules; whether the engine's regular expressions take the patterns is asked when
+/// the engine is at hand.
+fn check_type_rules(rules: &str) -> Result<()> {
+    for rule in rules.split(',').filter(|rule| !rule.is_empty()) {
+        let allowed = || "pattern=type,… with types as f16 or q8_0";
+        let (pattern, name) = rule
+            .split_once('=')
+            .ok_or_else(|| Error::invalid("tensor_type_rules", format!("{rule:?}"), allowed()))?;
+        // The engine compares names exactly, and ignores a rule it does not understand.
+        let known = WeightType::ALL.iter().any(|t| t.name() == name);
+        if pattern.is_empty() || !known {
+            return Err(Error::invalid("tensor_type_rules", format!("{rule:?}"), allowed()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked_before_files() {
+        let fails = |config: ModelConfig| config.check().unwrap_err().to_string();
+        assert!(fails(ModelConfig::default()).starts_with("model is not set"));
+        assert!(fails(ModelConfig::new("x").threads(0_u32)).starts_with("threads is 0"));
+        assert!(fails(ModelConfig::new("x").threads(1_000_000_u32)).contains("1..=1024"));
+        assert!(fails(ModelConfig::new("x").backend("cpu\0")).starts_with("backend is"));
+        assert!(fails(ModelConfig::new("x").tensor_type_rules("vae")).contains("pattern=type"));
+        assert!(fails(ModelConfig::new("x").tensor_type_rules("vae=q9")).contains("pattern=type"));
+        assert!(fails(ModelConfig::new("x").max_vram(f32::NAN)).starts_with("max_vram"));
+        assert!(matches!(
+            ModelConfig::new("/no/such/file").check(),
+            Err(Error::FileNotFound { role: "model", .. })
+        ));
+    }
+}

@@ -1,0 +1,256 @@
+//! One call into the engine: its thread, its hooks, and how it ended.
+
+use super::{
+    log,
+    report::{Ended, Report, Status},
+};
+use crate::{Error, Progress, Result, Timings, Watch, stage::Stage, timings::Clock};
+use sdcpp_sys::{Table, sd_log_level_t, sdcpp_hooks, sdcpp_progress, sdcpp_report};
+use std::{
+    any::Any,
+    ffi::{c_char, c_void},
+    ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
+    thread,
+    time::Duration,
+};
+
+/// Stack of the threads that engine calls run on. The engine's prompt parser recurses through
+/// `std::regex` once per character; 64 MiB carry four times the longest text that
+/// [`validate`](crate::validate) lets through. Only touched pages cost memory.
+pub(crate) const STACK_BYTES: usize = 64 << 20;
+
+/// Why Rust asked the engine to stop.
+#[derive(Debug)]
+enum StopReason {
+    Cancelled,
+    Deadline(Duration),
+    Panicked(String),
+}
+
+/// What the hooks of a running call work on.
+struct Hooked<'a> {
+    watch: Watch<'a>,
+    clock: Clock,
+    stop: Option<StopReason>,
+    lines: Lines,
+}
+
+/// Lines that matter after the call.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) warnings: Vec<String>,
+    /// The model family, from the engine's "Version: …" line.
+    pub(crate) family: Option<String>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: Status,
+    pub(crate) ended: Ended,
+    pub(crate) timings: Timings,
+    pub(crate) lines: Lines,
+    stop: Option<StopReason>,
+}
+
+impl Outcome {
+    /// The error of a call that was stopped, if it was.
+    pub(crate) fn stopped(&self) -> Option<Error> {
+        let stage = self.ended.stage;
+        match (&self.status, &self.stop) {
+            (Status::Ok, _) => None,
+            // A panic in the callback is reported even where the engine failed for another reason
+            // before it could be left.
+            (_, Some(StopReason::Panicked(message))) => {
+                Some(Error::CallbackPanicked { message: message.clone() })
+            }
+            (Status::Stopped, Some(StopReason::Deadline(limit))) => {
+                Some(Error::DeadlineExceeded { stage, limit: *limit })
+            }
+            (Status::Stopped, _) => Some(Error::Cancelled { stage }),
+            _ => None,
+        }
+    }
+}
+
+/// Runs `engine_call` on a thread with a large stack, watched by `watch`.
+///
+/// The call gets the hooks and the report to pass to the shim, and returns its status.
+pub(crate) fn run(
+    table: Table,
+    watch: Watch<'_>,
+    first: Stage,
+    engine_call: impl FnOnce(*const sdcpp_hooks, *mut sdcpp_report) -> i32 + Send,
+) -> Result<Outcome> {
+    let mut report = Report::new(table);
+    let mut hooked =
+        Hooked { watch, clock: Clock::start(first), stop: None, lines: Lines::default() };
+    let status = {
+        let slots = Slots { hooked: (&raw mut hooked).cast(), report: report.as_mut_ptr() };
+        let body = move || {
+            let slots = slots;
+            let hooks = sdcpp_hooks {
+                user: slots.hooked,
+                log: Some(on_log),
+                progress: Some(on_progress),
+                preview: None,
+                preview_mode: 0,
+                preview_denoised: 0,
+                preview_noisy: 0,
+            };
+            engine_call(&hooks, slots.report)
+        };
+        thread::scope(|scope| -> Result<i32> {
+            let thread = thread::Builder::new()
+                .name("sdcpp-engine".to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, body)
+                .map_err(|e| Error::io("start the engine's thread", e))?;
+            // The body does not panic: hooks catch, and the rest is a call into C.
+            thread.join().map_err(|payload| Error::CallbackPanicked {
+                message: panic_message(payload.as_ref()),
+            })
+        })?
+    };
+    Ok(Outcome {
+        status: Status::from_shim(status),
+        ended: report.take(),
+        timings: hooked.clock.finish(),
+        lines: hooked.lines,
+        stop: hooked.stop,
+    })
+}
+
+/// Pointers that go to the engine's thread and come back when it is joined.
+struct Slots {
+    hooked: *mut c_void,
+    report: *mut sdcpp_report,
+}
+
+// SAFETY: `run` does not touch what they point to until the thread has ended, and what a `Hooked`
+// holds is Send.
+unsafe impl Send for Slots {}
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Hooked<'_>>();
+};
+
+impl Hooked<'_> {
+    fn on_log(&mut self, level: i32, line: String) {
+        log::emit(level, &line);
+        let message = message_of(&line);
+        if level == sdcpp_sys::SD_LOG_WARN as sd_log_level_t as i32 {
+            // Bounded: a hostile file can make the engine warn about every tensor.
+            if self.lines.warnings.len() < 100 {
+                self.lines.warnings.push(message.to_owned());
+            }
+        } else if let Some(family) = message.strip_prefix("Version: ") {
+            self.lines.family = Some(family.trim().to_owned());
+        }
+    }
+
+    fn on_progress(&mut self, event: &sdcpp_progress) -> ControlFlow<()> {
+        let stage = Stage::from_shim(event.stage);
+        self.clock.enter(stage);
+        if let Some(progress) = progress(stage, event) {
+            if self.watch.tell(progress).is_break() {
+                self.stop.get_or_insert(StopReason::Cancelled);
+            }
+        }
+        if self.stop.is_none() {
+            self.stop = self.asked_to_stop();
+        }
+        if self.stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn asked_to_stop(&self) -> Option<StopReason> {
+        if self.watch.cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
+            return Some(StopReason::Cancelled);
+        }
+        let limit = self.watch.time_limit?;
+        (self.clock.elapsed() >= limit).then_some(StopReason::Deadline(limit))
+    }
+}
+
+/// The shim's event as the caller sees it; the engine's numbers are not trusted to be in range.
+fn progress(stage: Stage, event: &sdcpp_progress) -> Option<Progress> {
+    let count = |value: i32| u32::try_from(value).unwrap_or(0);
+    let (step, steps) = (count(event.step), count(event.steps));
+    let (tile, tiles) = if event.tiled != 0 { (step, steps) } else { (0, 0) };
+    Some(match stage {
+        // The bare begin of a part says nothing yet.
+        Stage::Loading if steps == 0 => return None,
+        Stage::Loading => Progress::Loading { tensors: step, total: steps },
+        Stage::TextEncoding | Stage::VaeEncoding => Progress::Encoding { tile, tiles },
+        Stage::Sampling if event.tiled != 0 => Progress::Decoding { tile, tiles },
+        Stage::Sampling if steps == 0 => return None,
+        Stage::Sampling => Progress::Sampling {
+            step,
+            steps,
+            image: count(event.image),
+            images: count(event.images),
+            step_time: Duration::try_from_secs_f32(event.seconds).unwrap_or_default(),
+        },
+        Stage::VaeDecoding => Progress::Decoding { tile, tiles },
+        Stage::Upscaling => Progress::Upscaling { tile, tiles },
+        _ => return None,
+    })
+}
+
+/// The message after the engine's "file.cpp:12  - " prefix.
+fn message_of(line: &str) -> &str {
+    match line.split_once(" - ") {
+        Some((place, message)) if place.contains(':') => message,
+        _ => line,
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// Runs a hook; a panic in it (the caller's closure, a log subscriber) is kept and stops the call,
+/// for it must not unwind into C++.
+///
+/// # Safety
+/// `user` is the `Hooked` of the running call, and nothing else refers to it meanwhile.
+unsafe fn hook(user: *mut c_void, body: impl FnOnce(&mut Hooked<'_>) -> ControlFlow<()>) -> i32 {
+    // SAFETY: the caller vouches for it; the shim passes what `run` gave it, on the call's thread.
+    let Some(hooked) = (unsafe { user.cast::<Hooked<'_>>().as_mut() }) else { return 0 };
+    let flow = match panic::catch_unwind(AssertUnwindSafe(|| body(&mut *hooked))) {
+        Ok(flow) => flow,
+        Err(payload) => {
+            hooked.stop = Some(StopReason::Panicked(panic_message(payload.as_ref())));
+            // The callback may be in any state now; it is not called again.
+            hooked.watch = Watch::new();
+            ControlFlow::Break(())
+        }
+    };
+    i32::from(flow.is_break())
+}
+
+extern "C" fn on_log(user: *mut c_void, level: i32, text: *const c_char, length: usize) {
+    // SAFETY: the shim calls hooks with the `user` of the call on the call's own thread, and passes a
+    // line and its length.
+    unsafe {
+        hook(user, |hooked| {
+            hooked.on_log(level, log::line(text, length));
+            ControlFlow::Continue(())
+        });
+    }
+}
+
+extern "C" fn on_progress(user: *mut c_void, event: *const sdcpp_progress) -> i32 {
+    // SAFETY: as in `on_log`; the event is NULL or lives during the call.
+    unsafe {
+        hook(user, |hooked| match event.as_ref() {
+            Some(event) => hooked.on_progress(event),
+            None => ControlFlow::Continue(()),
+        })
+    }
+}

@@ -1,0 +1,37 @@
+//! The engine's log lines, as `tracing` events with the target `sdcpp::engine`.
+
+use std::panic;
+
+const TARGET: &str = "sdcpp::engine";
+
+/// Emits one line. The engine's DEBUG lines contain prompts, so they stay at DEBUG.
+pub(crate) fn emit(level: i32, line: &str) {
+    match u32::try_from(level) {
+        Ok(sdcpp_sys::SD_LOG_ERROR) => tracing::error!(target: TARGET, "{line}"),
+        Ok(sdcpp_sys::SD_LOG_WARN) => tracing::warn!(target: TARGET, "{line}"),
+        Ok(sdcpp_sys::SD_LOG_INFO) => tracing::info!(target: TARGET, "{line}"),
+        _ => tracing::debug!(target: TARGET, "{line}"),
+    }
+}
+
+/// Copies a line the engine may have cut inside a character.
+///
+/// # Safety
+/// `text` is NULL or points to `length` bytes that nobody changes meanwhile.
+pub(crate) unsafe fn line(text: *const std::ffi::c_char, length: usize) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: not NULL, and the caller vouches for the length.
+    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A line of one of the engine's own threads, or from outside any call.
+pub(crate) extern "C" fn stray_line(level: i32, text: *const std::ffi::c_char, length: usize) {
+    // A subscriber that panics must not unwind into C++.
+    let _ = panic::catch_unwind(|| {
+        // SAFETY: the shim passes a line and its length.
+        emit(level, &unsafe { line(text, length) });
+    });
+}

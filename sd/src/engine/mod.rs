@@ -1,0 +1,236 @@
+//! The one room where raw pointers live: everything that touches the engine's table.
+//!
+//! - [`Engine`]: the table and what can be asked without a model;
+//! - `call`: one call, its hooks and its report;
+//! - `context`: a loaded model;
+//! - `images`: pixels the engine allocated;
+//! - `params`: Rust structs as the engine's.
+
+mod call;
+mod context;
+mod images;
+mod log;
+mod params;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use call::Outcome;
+pub(crate) use context::RawContext;
+pub(crate) use images::Images;
+pub(crate) use report::Status;
+
+use crate::{Error, Result};
+use once_cell::sync::OnceCell;
+use report::Report;
+use sdcpp_sys::{Table, sdcpp_device};
+use std::ffi::{CStr, CString, c_char};
+
+/// An engine: the table of functions that reaches it. Copies are cheap and equal.
+///
+/// Each [`Context`](crate::Context) holds its own, so that engines of different origin (linked, and
+/// mocks in tests) live side by side in one program.
+#[derive(Debug, Clone, Copy)]
+pub struct Engine {
+    pub(crate) table: Table,
+    /// Whether no model files are needed.
+    pub(crate) mock: bool,
+}
+
+/// A device the engine can compute on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Device {
+    /// Name, as [`ModelConfig::backend`](crate::ModelConfig::backend) takes it.
+    pub name: String,
+    /// The hardware, in the driver's words.
+    pub description: String,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// Free memory in bytes, now.
+    pub memory_free: u64,
+    /// Memory in bytes.
+    pub memory_total: u64,
+}
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// The processor, with the system's memory.
+    Cpu,
+    /// A graphics card with its own memory.
+    Gpu,
+    /// A graphics unit that shares the system's memory.
+    IntegratedGpu,
+    /// Something that helps the processor (BLAS, AMX).
+    Accelerator,
+    /// A kind this crate has no name for.
+    Other,
+}
+
+impl DeviceKind {
+    fn from_engine(value: i32) -> Self {
+        match u32::try_from(value) {
+            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_CPU) => Self::Cpu,
+            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_GPU) => Self::Gpu,
+            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_IGPU) => Self::IntegratedGpu,
+            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_ACCEL) => Self::Accelerator,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Engine {
+    /// The engine linked into this program.
+    ///
+    /// # Errors
+    /// [`Error::EngineTable`] if the linked library does not fit this crate;
+    /// [`Error::Unsupported`] if it was built for a newer processor than this machine's.
+    pub fn linked() -> Result<Self> {
+        static LINKED: OnceCell<Engine> = OnceCell::new();
+        LINKED
+            .get_or_try_init(|| {
+                let engine = Self { table: Table::linked()?, mock: false };
+                engine.check_processor()?;
+                engine.route_stray_log_lines();
+                Ok(engine)
+            })
+            .copied()
+    }
+
+    /// An engine reached through a table from elsewhere.
+    ///
+    /// # Safety
+    /// The functions must keep the promises of `sdcpp_shim.h` for as long as anything made from
+    /// this engine lives.
+    pub unsafe fn from_table(table: Table) -> Self {
+        let engine = Self { table, mock: false };
+        engine.route_stray_log_lines();
+        engine
+    }
+
+    /// Lines of the engine's own threads belong to no call; they go to `tracing` like the others.
+    fn route_stray_log_lines(&self) {
+        // SAFETY: the function may be called at any time, and the callback is a plain function that
+        // lives as long as the program.
+        unsafe { (self.table.set_default_log)(Some(log::stray_line)) }
+    }
+
+    /// An engine built for AVX2 or AVX-512 dies of SIGILL on a processor without.
+    fn check_processor(&self) -> Result<()> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let built_for = self.system_info();
+            let missing = [
+                ("AVX512 = 1", "avx512f", is_x86_feature_detected!("avx512f")),
+                ("AVX2 = 1", "avx2", is_x86_feature_detected!("avx2")),
+                ("FMA = 1", "fma", is_x86_feature_detected!("fma")),
+                ("F16C = 1", "f16c", is_x86_feature_detected!("f16c")),
+            ]
+            .into_iter()
+            .find(|(flag, _, here)| built_for.contains(flag) && !here);
+            if let Some((_, feature, _)) = missing {
+                return Err(Error::Unsupported {
+                    what: "the linked engine on this processor".to_owned(),
+                    reason: format!(
+                        "it was built for {feature}, which this one lacks; build it here, or \
+                         without the feature `native`"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Upstream version of the engine.
+    pub fn version(&self) -> String {
+        // SAFETY: returns NULL or a static string.
+        unsafe { text((self.table.version)()) }
+    }
+
+    /// Upstream commit of the engine.
+    pub fn commit(&self) -> String {
+        // SAFETY: returns NULL or a static string.
+        unsafe { text((self.table.commit)()) }
+    }
+
+    /// What the engine was built for, in its own words.
+    pub fn system_info(&self) -> String {
+        // SAFETY: returns NULL or a static string.
+        unsafe { text((self.table.system_info)()) }
+    }
+
+    /// Physical processor cores: the default number of threads.
+    pub fn physical_cores(&self) -> u32 {
+        // SAFETY: has no arguments and no preconditions.
+        let cores = unsafe { (self.table.physical_cores)() };
+        u32::try_from(cores).unwrap_or(1).clamp(1, 1024)
+    }
+
+    /// The devices this build can compute on, with their memory. Needs no model.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the engine cannot tell.
+    pub fn devices(&self) -> Result<Vec<Device>> {
+        // SAFETY: has no arguments and no preconditions.
+        let count = unsafe { (self.table.device_count)() };
+        (0..count).map(|index| self.device(index)).collect()
+    }
+
+    fn device(&self, index: usize) -> Result<Device> {
+        let mut report = Report::new(self.table);
+        let mut device = sdcpp_device {
+            name: std::ptr::null(),
+            description: std::ptr::null(),
+            type_: 0,
+            memory_free: 0,
+            memory_total: 0,
+        };
+        // SAFETY: both pointers are to live, writable values; the index is checked by the shim.
+        let status = unsafe { (self.table.device_get)(index, &mut device, report.as_mut_ptr()) };
+        if Status::from_shim(status) != Status::Ok {
+            let ended = report.take();
+            return Err(Error::Engine { stage: ended.stage, report: Box::new(ended.report) });
+        }
+        // SAFETY: the engine's device names are strings that live as long as the program.
+        let (name, description) = unsafe { (text(device.name), text(device.description)) };
+        Ok(Device {
+            name,
+            description,
+            kind: DeviceKind::from_engine(device.type_),
+            memory_free: device.memory_free,
+            memory_total: device.memory_total,
+        })
+    }
+
+    /// Whether the engine's regular expressions take `pattern`.
+    pub(crate) fn check_pattern(&self, pattern: &str) -> Result<()> {
+        let field = "tensor_type_rules";
+        let c_pattern = CString::new(pattern)
+            .map_err(|_| Error::invalid(field, format!("{pattern:?}"), "text without NUL"))?;
+        let mut report = Report::new(self.table);
+        // SAFETY: a NUL-terminated string and a report, both alive during the call.
+        let status = unsafe { (self.table.pattern_check)(c_pattern.as_ptr(), report.as_mut_ptr()) };
+        match Status::from_shim(status) {
+            Status::Ok => Ok(()),
+            _ => Err(Error::invalid(
+                field,
+                format!("{pattern:?} ({})", report.take().report.message),
+                "ECMAScript regular expressions",
+            )),
+        }
+    }
+}
+
+/// Copies a C string; NULL is empty, and bytes that are not UTF-8 are replaced.
+///
+/// # Safety
+/// `pointer` is NULL or points to a NUL-terminated string that nobody changes meanwhile.
+pub(crate) unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
+    }
+    // SAFETY: not NULL, and the caller vouches for the rest.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}

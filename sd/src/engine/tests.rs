@@ -1,0 +1,244 @@
+//! Failures as a mock engine shows them: every kind becomes its own error, and what is returned is
+//! checked before it is believed.
+
+use crate::{
+    CancelToken, Context, Error, ImageRequest, ModelConfig, Progress, Stage, VaeOperation, Watch,
+    engine::Engine, mock,
+};
+use std::{ops::ControlFlow, time::Duration};
+
+static_assertions::assert_impl_all!(Context: Send);
+static_assertions::assert_not_impl_any!(Context: Sync);
+static_assertions::assert_impl_all!(crate::Picture: Send, Sync);
+static_assertions::assert_impl_all!(ModelConfig: Send, Sync);
+static_assertions::assert_impl_all!(ImageRequest: Send, Sync);
+static_assertions::assert_impl_all!(Error: Send, Sync);
+
+fn context() -> Context {
+    Context::open(mock::engine(), ModelConfig::new("mock"), Watch::new()).unwrap()
+}
+
+fn request() -> ImageRequest {
+    ImageRequest::new("x").size(64, 64).steps(4).seed(1)
+}
+
+fn failing(fault: &str) -> Error {
+    assert!(mock::FAULTS.contains(&fault));
+    context().generate(&request().extra_sample_args(mock::fault(fault))).unwrap_err()
+}
+
+#[test]
+fn each_failure_has_its_kind() {
+    assert!(matches!(failing("text-encoder"), Error::TextEncoder { .. }));
+    assert!(matches!(failing("sampling"), Error::Sampling { .. }));
+    assert!(matches!(failing("decode"), Error::Vae { operation: VaeOperation::Decode, .. }));
+    assert!(matches!(failing("weights"), Error::ModelLoad { .. }));
+    assert!(matches!(failing("assert"), Error::EngineAssertion { stage: Stage::Sampling, .. }));
+    assert!(matches!(failing("bad-alloc"), Error::OutOfMemory { stage: Stage::Sampling, .. }));
+    assert!(matches!(failing("unknown-status"), Error::Engine { .. }));
+    match failing("sampling-out-of-memory") {
+        Error::OutOfMemory { stage: Stage::Sampling, device, requested, report } => {
+            assert_eq!(device.as_deref(), Some("device 0"));
+            assert_eq!(requested, Some(1 << 30));
+            assert_eq!(report.lines.len(), 1);
+        }
+        other => panic!("{other:?}"),
+    }
+    match failing("decode-out-of-memory") {
+        Error::OutOfMemory { stage: Stage::VaeDecoding, device, requested, .. } => {
+            assert_eq!((device.as_deref(), requested), (Some("CPU"), Some(1 << 32)));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_the_engine_returns_is_checked() {
+    for fault in ["no-images", "null-pixels", "huge-image"] {
+        let text = failing(fault).to_string();
+        assert!(text.starts_with("what the engine returned is not supported"), "{text}");
+    }
+}
+
+#[test]
+fn an_assertion_or_exception_poisons_and_a_failure_does_not() {
+    for (fault, poisons) in
+        [("assert", true), ("exception", true), ("bad-alloc", true), ("sampling", false)]
+    {
+        let mut context = context();
+        context.generate(&request().extra_sample_args(mock::fault(fault))).unwrap_err();
+        assert_eq!(context.is_poisoned(), poisons, "{fault}");
+        match context.generate(&request()) {
+            Ok(_) => assert!(!poisons),
+            Err(Error::Poisoned { cause }) => assert!(poisons && !cause.is_empty()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refused_context_is_an_error_with_the_reason() {
+    let config = ModelConfig::new("mock").backend("quantum0");
+    let error = Context::open(mock::engine(), config, Watch::new()).unwrap_err();
+    assert!(matches!(error, Error::ModelLoad { .. }), "{error:?}");
+    assert!(error.to_string().contains("backend 'quantum0' was not found"), "{error}");
+}
+
+#[test]
+fn a_batch_has_a_seed_for_each_picture() {
+    let generated = context().generate(&request().batch(3).seed(41)).unwrap();
+    assert_eq!(generated.seeds, [41, 42, 43]);
+    assert_ne!(generated.images[0].as_bytes(), generated.images[1].as_bytes());
+    assert!(generated.images[2].parameters().contains("Seed: 43"));
+}
+
+#[test]
+fn absent_and_negative_seeds_are_drawn_and_reported() {
+    let mut context = context();
+    let mut seeds: Vec<i64> = (0..20)
+        .map(|i| {
+            let mut request = request();
+            request.seed = if i % 2 == 0 { None } else { Some(-1) };
+            context.generate(&request).unwrap().seeds[0]
+        })
+        .collect();
+    assert!(seeds.iter().all(|s| (0..=i64::from(u32::MAX)).contains(s)));
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert!(seeds.len() > 10, "random seeds repeat: {seeds:?}");
+}
+
+#[test]
+fn progress_is_told_in_order() {
+    let mut events = Vec::new();
+    let watch = Watch::new().on_progress(|p| {
+        events.push(p);
+        ControlFlow::Continue(())
+    });
+    context().generate_with(&request().steps(2).batch(2), watch).unwrap();
+    assert_eq!(events.first(), Some(&Progress::Encoding { tile: 0, tiles: 0 }));
+    assert_eq!(events.last(), Some(&Progress::Decoding { tile: 0, tiles: 0 }));
+    let steps: Vec<_> = events
+        .iter()
+        .filter_map(|e| match e {
+            Progress::Sampling { step, steps: 2, image, images: 2, .. } => Some((*image, *step)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(steps, [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]);
+}
+
+#[test]
+fn stopping_by_closure_token_and_time() {
+    let mut context = context();
+    let by_closure = Watch::new().on_progress(|p| match p {
+        Progress::Sampling { step: 2, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let error = context.generate_with(&request(), by_closure).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { stage: Stage::Sampling }), "{error:?}");
+
+    let token = CancelToken::new();
+    token.cancel();
+    let by_token = Watch::new().cancel_with(token);
+    assert!(matches!(context.generate_with(&request(), by_token), Err(Error::Cancelled { .. })));
+
+    let by_time = Watch::new().time_limit(Duration::ZERO);
+    let error = context.generate_with(&request(), by_time).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { limit: Duration::ZERO, .. }), "{error:?}");
+    assert!(error.is_stopped());
+
+    assert!(context.generate(&request()).is_ok(), "a stopped context is usable");
+}
+
+#[test]
+fn a_panic_in_the_callback_is_an_error_and_no_more() {
+    let mut context = context();
+    let mut calls = 0;
+    let watch = Watch::new().on_progress(|_| {
+        calls += 1;
+        panic!("callback broke");
+    });
+    let error = context.generate_with(&request(), watch).unwrap_err();
+    assert!(
+        matches!(&error, Error::CallbackPanicked { message } if message == "callback broke"),
+        "{error:?}"
+    );
+    assert_eq!(calls, 1, "a broken callback is not called again");
+    assert!(context.generate(&request()).is_ok());
+}
+
+#[test]
+fn png_carries_the_parameters_and_the_pixels() {
+    let request = request().negative_prompt("нет");
+    let generated = context().generate(&request).unwrap();
+    let picture = generated.first().unwrap();
+    let bytes = picture.to_png().unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+    let text = &reader.info().utf8_text[0];
+    assert_eq!(
+        (text.keyword.as_str(), text.get_text().unwrap().as_str()),
+        ("parameters", picture.parameters())
+    );
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(pixels, picture.as_bytes());
+    assert_eq!(picture.to_rgb().as_raw(), picture.as_bytes());
+    assert_eq!(picture.to_rgba().get_pixel(0, 0).0[3], 255);
+}
+
+#[test]
+fn saving_leaves_a_whole_file_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let generated = context().generate(&request()).unwrap();
+    let path = folder.path().join("a.png");
+    generated.images[0].save(&path).unwrap();
+    generated.images[0].save(&path).unwrap();
+    assert_eq!(image::open(&path).unwrap().width(), 64);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let error = generated.images[0].save(folder.path().join("no/such/folder.png")).unwrap_err();
+    assert!(error.to_string().contains("folder.png"), "{error}");
+}
+
+#[test]
+fn the_linked_engine_names_every_enum_value_as_we_do() {
+    use crate::{LoraApplyMode, Prediction, RngKind, Sampler, Scheduler, WeightType};
+    let table = Engine::linked().unwrap().table;
+    macro_rules! same {
+        ($enum:ident, $names:ident) => {
+            for value in $enum::ALL {
+                // SAFETY: takes any number, and returns NULL or a static string.
+                let name = unsafe { super::text((table.$names)(value.to_engine())) };
+                assert_eq!(name, value.name(), "{value:?}");
+            }
+            // SAFETY: as above.
+            assert!(unsafe { (table.$names)($enum::AUTO) }.is_null());
+            // SAFETY: as above.
+            assert!(unsafe { (table.$names)(-1) }.is_null());
+        };
+    }
+    same!(Sampler, sample_method_name);
+    same!(Scheduler, scheduler_name);
+    same!(Prediction, prediction_name);
+    same!(RngKind, rng_type_name);
+    same!(LoraApplyMode, lora_apply_mode_name);
+    same!(WeightType, type_name);
+    // A header that gains a value must gain one here. Weight types are a choice of the useful.
+    assert_eq!(Sampler::ALL.len() as i32, Sampler::AUTO);
+    assert_eq!(Scheduler::ALL.len() as i32, Scheduler::AUTO);
+    assert_eq!(Prediction::ALL.len() as i32, Prediction::AUTO);
+    assert_eq!(RngKind::ALL.len() as i32, RngKind::AUTO);
+    assert_eq!(LoraApplyMode::ALL.len() as i32, LoraApplyMode::AUTO);
+}
+
+#[test]
+fn the_linked_engine_knows_itself_and_its_devices() {
+    let engine = Engine::linked().unwrap();
+    assert_eq!(engine.commit(), "9838264");
+    assert!(engine.physical_cores() >= 1);
+    let devices = engine.devices().unwrap();
+    assert!(devices.iter().any(|d| d.kind == crate::DeviceKind::Cpu && d.memory_total > 0));
+    assert!(engine.check_pattern("^vae\\.").is_ok());
+    let error = engine.check_pattern("(").unwrap_err().to_string();
+    assert!(error.starts_with("tensor_type_rules"), "{error}");
+}

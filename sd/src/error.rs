@@ -1,0 +1,351 @@
+//! What can go wrong, by stage and cause, with the engine's own words.
+
+use crate::stage::Stage;
+use sdcpp_sys::TableError;
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation failed.
+///
+/// [`Display`](fmt::Display) says what failed and on what; [`Error::advice`] says what to try;
+/// [`Error::engine_lines`] has what the engine logged as errors meanwhile.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter is outside what the engine accepts. The engine was not called.
+    #[error("{field} is {value}; allowed: {allowed}")]
+    InvalidParameter {
+        /// The field of the request, configuration or setting.
+        field: &'static str,
+        /// What was given, shortened if long.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+
+    /// A file of the configuration does not exist.
+    #[error("{role} not found: {}", path.display())]
+    FileNotFound {
+        /// What the file was for: the field of [`ModelConfig`](crate::ModelConfig).
+        role: &'static str,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+
+    /// A file exists and cannot be read.
+    #[error("{role} cannot be read: {}: {source}", path.display())]
+    FileUnreadable {
+        /// What the file was for.
+        role: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+
+    /// A file is no model file, or a damaged one.
+    #[error("{role} is no usable model: {}: {reason}", path.display())]
+    NotAModel {
+        /// What the file was for.
+        role: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The engine refused the model.
+    #[error("the model could not be loaded: {}{report}", path.display())]
+    ModelLoad {
+        /// The main model file.
+        path: PathBuf,
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// Memory ran out, on the device or in the process.
+    #[error("out of memory while {stage}{}{}{report}", on_device(device), asked_for(*requested))]
+    OutOfMemory {
+        /// What the engine was doing.
+        stage: Stage,
+        /// The device or buffer the engine named, if it did.
+        device: Option<String>,
+        /// How many bytes it asked for, if it said so.
+        requested: Option<u64>,
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// The VAE failed to encode a picture into latents, or to decode latents into a picture.
+    #[error("the VAE failed to {operation}{report}")]
+    Vae {
+        /// Which direction.
+        operation: VaeOperation,
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// The text encoder failed.
+    #[error("the text encoder failed{report}")]
+    TextEncoder {
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// The diffusion model failed while sampling.
+    #[error("sampling failed{report}")]
+    Sampling {
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// An assertion in the engine failed. The context is poisoned.
+    #[error("an engine assertion failed while {stage}{report}")]
+    EngineAssertion {
+        /// What the engine was doing.
+        stage: Stage,
+        /// The assertion, with its source file and line, and what the engine said before.
+        report: Box<EngineReport>,
+    },
+
+    /// The engine failed in a way that has no kind of its own.
+    #[error("the engine failed while {stage}{report}")]
+    Engine {
+        /// What the engine was doing.
+        stage: Stage,
+        /// What the engine said.
+        report: Box<EngineReport>,
+    },
+
+    /// The caller asked to stop. The context can be used again.
+    #[error("cancelled while {stage}")]
+    Cancelled {
+        /// What the engine was doing.
+        stage: Stage,
+    },
+
+    /// The time limit passed. The context can be used again.
+    #[error("the time limit of {limit:?} passed while {stage}")]
+    DeadlineExceeded {
+        /// What the engine was doing.
+        stage: Stage,
+        /// The limit that was set.
+        limit: Duration,
+    },
+
+    /// This model or this build cannot do what was asked.
+    #[error("{what} is not supported: {reason}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+
+    /// An earlier failure left the context in an unknown state.
+    #[error("the context cannot be used any more, because {cause}")]
+    Poisoned {
+        /// The failure that poisoned it.
+        cause: String,
+    },
+
+    /// The caller's own progress closure panicked. The context can be used again.
+    #[error("the progress callback panicked: {message}")]
+    CallbackPanicked {
+        /// The panic's message.
+        message: String,
+    },
+
+    /// A file could not be written, or a thread not started.
+    #[error("cannot {doing}: {source}")]
+    Io {
+        /// What was being done, and on what.
+        doing: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+
+    /// Pixels could not be encoded or decoded.
+    #[error("cannot {doing}: {reason}")]
+    ImageCodec {
+        /// What was being done.
+        doing: String,
+        /// The codec's reason.
+        reason: String,
+    },
+
+    /// The engine library does not fit this crate.
+    #[error("the engine cannot be used: {0}")]
+    EngineTable(#[from] TableError),
+}
+
+/// Which way the VAE worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VaeOperation {
+    /// Picture to latent.
+    Encode,
+    /// Latent to picture.
+    Decode,
+}
+
+impl fmt::Display for VaeOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encode => "encode the picture",
+            Self::Decode => "decode the picture",
+        })
+    }
+}
+
+/// What the engine said about a failure. Displays as `: message` or `: first line`, for errors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineReport {
+    /// Text of the exception or assertion; empty when the engine only returned a failure.
+    pub message: String,
+    /// The engine's ERROR lines of the call, in order.
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for EngineReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.lines.first().map(String::as_str).unwrap_or_default();
+        match (self.message.as_str(), first) {
+            ("", "") => Ok(()),
+            ("", line) => write!(f, ": {line}"),
+            (message, _) => write!(f, ": {message}"),
+        }
+    }
+}
+
+fn on_device(device: &Option<String>) -> String {
+    device.as_ref().map(|d| format!(" on {d}")).unwrap_or_default()
+}
+
+fn asked_for(bytes: Option<u64>) -> String {
+    bytes.map(|b| format!(" ({:.1} MiB asked for)", b as f64 / 1_048_576.0)).unwrap_or_default()
+}
+
+impl Error {
+    /// An [`Error::InvalidParameter`]; long values are shortened.
+    pub(crate) fn invalid(
+        field: &'static str,
+        value: impl fmt::Display,
+        allowed: impl Into<String>,
+    ) -> Self {
+        const SHOWN: usize = 80;
+        let text = value.to_string();
+        let value = match text.char_indices().nth(SHOWN) {
+            Some((cut, _)) => {
+                format!("{}… ({} bytes)", text.split_at(cut).0, text.len())
+            }
+            None => text,
+        };
+        Self::InvalidParameter { field, value, allowed: allowed.into() }
+    }
+
+    pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { doing: doing.into(), source }
+    }
+
+    /// The engine's own words, if it was involved.
+    pub fn engine_report(&self) -> Option<&EngineReport> {
+        match self {
+            Self::ModelLoad { report, .. }
+            | Self::OutOfMemory { report, .. }
+            | Self::Vae { report, .. }
+            | Self::TextEncoder { report }
+            | Self::Sampling { report }
+            | Self::EngineAssertion { report, .. }
+            | Self::Engine { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
+    /// The engine's ERROR lines of the call; empty if it was not involved.
+    pub fn engine_lines(&self) -> &[String] {
+        self.engine_report().map_or(&[], |report| &report.lines)
+    }
+
+    /// What the user can try, if there is something.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::FileNotFound { .. } => {
+                "check the path; relative paths start at the current folder"
+            }
+            Self::NotAModel { .. } => {
+                "download the file again, and compare its size with the source's"
+            }
+            Self::ModelLoad { .. } => {
+                "check that the file is of a supported family, and that its text encoder and VAE are \
+                 in it or given apart"
+            }
+            Self::OutOfMemory { stage: Stage::VaeDecoding | Stage::VaeEncoding, .. } => {
+                "turn VAE tiling on, or use a smaller size or a TAESD decoder"
+            }
+            Self::OutOfMemory { stage: Stage::Loading | Stage::Opening, .. } => {
+                "use a smaller quantisation (q8_0, q4_0), memory mapping, or another device for a part"
+            }
+            Self::OutOfMemory { .. } => {
+                "use a smaller size or batch, flash attention, or a smaller quantisation"
+            }
+            Self::Vae { .. } => "turn VAE tiling on, or give another VAE file",
+            Self::TextEncoder { .. } => {
+                "check that the text encoder's file is whole and fits the model"
+            }
+            Self::EngineAssertion { .. } | Self::Poisoned { .. } => {
+                "drop this context and create a new one"
+            }
+            Self::DeadlineExceeded { .. } => {
+                "raise the limit, or use fewer steps or a smaller size"
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether the failure is for lack of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::OutOfMemory { .. })
+    }
+
+    /// Whether the operation was stopped by the caller, by cancelling or by a time limit.
+    pub fn is_stopped(&self) -> bool {
+        matches!(self, Self::Cancelled { .. } | Self::DeadlineExceeded { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_small_enough_to_return_by_value() {
+        assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn says_what_failed_on_what() {
+        let report = EngineReport { message: String::new(), lines: vec!["no memory".into()] };
+        let error = Error::OutOfMemory {
+            stage: Stage::VaeDecoding,
+            device: Some("CUDA0".into()),
+            requested: Some(3 << 20),
+            report: Box::new(report),
+        };
+        assert_eq!(
+            error.to_string(),
+            "out of memory while decoding with the VAE on CUDA0 (3.0 MiB asked for): no memory"
+        );
+        assert!(error.advice().unwrap().contains("tiling"));
+    }
+
+    #[test]
+    fn long_values_are_shortened_at_a_character() {
+        let error = Error::invalid("prompt", "ü".repeat(1000), "less");
+        let text = error.to_string();
+        assert!(text.len() < 300 && text.contains("2000 bytes"), "{text}");
+    }
+}

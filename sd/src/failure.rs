@@ -1,0 +1,141 @@
+//! Makes a typed error of a failed engine call: the only place that reads the engine's error texts.
+
+use crate::{
+    Error,
+    engine::{Outcome, Status},
+    error::{EngineReport, VaeOperation},
+    stage::Stage,
+};
+use std::path::Path;
+
+/// Texts that mean memory ran out, from the engine's allocators and drivers. Compared in lower case.
+const OUT_OF_MEMORY: &[&str] = &[
+    "cudamalloc failed",
+    "failed to allocate",
+    "out of memory",
+    "outofdevicememory",
+    "outofhostmemory",
+    "device memory allocation of size",
+    "alloc params backend buffer failed",
+    "alloc compute params backend buffer failed",
+    "is too large for params buffer",
+    "alloc compute buffer failed",
+    "std::bad_alloc",
+];
+
+/// Texts about weights, whatever stage first needed them.
+const WEIGHTS: &[&str] = &[
+    "alloc params backend buffer failed",
+    "is too large for params buffer",
+    "prepare graph weights failed",
+    "get sd version from file failed",
+    "not in model metadata",
+    "model metadata validation failed",
+    "read tensor data failed",
+    "unsupported dtype",
+    "size mismatch for tensor",
+    "load tensors from",
+    "init model loader from file failed",
+];
+
+/// The error of a call that did not end well. `model` is the main file, for errors about it.
+pub(crate) fn classify(outcome: Outcome, model: &Path) -> Error {
+    if let Some(stopped) = outcome.stopped() {
+        return stopped;
+    }
+    let stage = outcome.ended.stage;
+    let report = Box::new(outcome.ended.report);
+    let says =
+        |texts: &[&str]| texts_in(&report).any(|line| texts.iter().any(|t| line.contains(t)));
+    let about_weights = says(WEIGHTS);
+
+    if outcome.status == Status::OutOfMemory || says(OUT_OF_MEMORY) {
+        let (device, requested) = asked_for(&report);
+        let stage = if about_weights { Stage::Loading } else { stage };
+        return Error::OutOfMemory { stage, device, requested, report };
+    }
+    if outcome.status == Status::Assert {
+        return Error::EngineAssertion { stage, report };
+    }
+    let path = model.to_path_buf();
+    match stage {
+        _ if about_weights => Error::ModelLoad { path, report },
+        Stage::Opening | Stage::Loading => Error::ModelLoad { path, report },
+        Stage::TextEncoding => Error::TextEncoder { report },
+        Stage::VaeEncoding => Error::Vae { operation: VaeOperation::Encode, report },
+        Stage::VaeDecoding => Error::Vae { operation: VaeOperation::Decode, report },
+        Stage::Sampling => Error::Sampling { report },
+        _ => Error::Engine { stage, report },
+    }
+}
+
+/// Whether the engine's state is unknown after a call that ended so.
+pub(crate) fn poisons(status: Status) -> bool {
+    matches!(status, Status::Assert | Status::Exception | Status::OutOfMemory)
+}
+
+fn texts_in(report: &EngineReport) -> impl Iterator<Item = String> + '_ {
+    std::iter::once(&report.message).chain(&report.lines).map(|line| line.to_lowercase())
+}
+
+/// Device (or buffer) and bytes, from the allocators' lines:
+/// `allocating 1024.00 MiB on device 0: cudaMalloc failed: …`,
+/// `failed to allocate CUDA0 buffer of size 1073741824`,
+/// `Device memory allocation of size 1073741824 failed.`
+fn asked_for(report: &EngineReport) -> (Option<String>, Option<u64>) {
+    for line in std::iter::once(&report.message).chain(&report.lines) {
+        if let Some((_, rest)) = line.split_once("allocating ") {
+            if let Some((amount, rest)) = rest.split_once(" MiB on device ") {
+                let bytes = amount.trim().parse::<f64>().ok().filter(|m| *m >= 0.0);
+                let device = rest.split([':', ' ']).next().map(|n| format!("device {n}"));
+                return (device, bytes.map(|m| (m * 1_048_576.0) as u64));
+            }
+        }
+        if let Some((_, rest)) = line.split_once("failed to allocate ") {
+            if let Some((name, size)) = rest.split_once("buffer of size ") {
+                let name = name.trim();
+                return ((!name.is_empty()).then(|| name.to_owned()), leading_number(size));
+            }
+        }
+        if let Some((_, size)) = line.split_once("memory allocation of size ") {
+            return (None, leading_number(size));
+        }
+    }
+    (None, None)
+}
+
+fn leading_number(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end).0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(lines: &[&str]) -> EngineReport {
+        EngineReport {
+            message: String::new(),
+            lines: lines.iter().map(|l| (*l).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn sizes_and_devices_are_read_from_allocator_lines() {
+        let cases = [
+            (
+                "allocating 1024.50 MiB on device 0: cudaMalloc failed: out of memory",
+                Some("device 0"),
+                Some(1_074_266_112),
+            ),
+            ("failed to allocate CUDA0 buffer of size 4096", Some("CUDA0"), Some(4096)),
+            ("failed to allocate buffer of size 77", None, Some(77)),
+            ("Device memory allocation of size 123 failed.", None, Some(123)),
+            ("failed to allocate the compute buffer", None, None),
+            ("allocating much MiB on device 1: cudaMalloc failed", Some("device 1"), None),
+        ];
+        for (line, device, bytes) in cases {
+            assert_eq!(asked_for(&report(&[line])), (device.map(str::to_owned), bytes), "{line}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What a request brought.
+
+use crate::{Picture, Timings};
+
+/// The pictures of one request, and how they came to be.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Generated {
+    /// The pictures, in the order of their seeds.
+    pub images: Vec<Picture>,
+    /// The seed of each picture.
+    pub seeds: Vec<i64>,
+    /// Width produced, in pixels; the engine may have rounded the request's up.
+    pub width: u32,
+    /// Height produced, in pixels.
+    pub height: u32,
+    /// How long each phase took.
+    pub timings: Timings,
+    /// What the engine warned of meanwhile, such as a size that was rounded.
+    pub warnings: Vec<String>,
+}
+
+impl Generated {
+    /// The first picture; there is one at least.
+    pub fn first(&self) -> Option<&Picture> {
+        self.images.first()
+    }
+}

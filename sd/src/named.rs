@@ -1,0 +1,98 @@
+//! Enums whose values the engine knows by name.
+
+/// Compares names as users write them: case, blanks, `_` and `-` do not count.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    let letters = |s: &str| {
+        s.chars()
+            .filter(|c| !c.is_whitespace() && *c != '_' && *c != '-')
+            .flat_map(char::to_lowercase)
+            .collect::<Vec<_>>()
+    };
+    letters(a) == letters(b)
+}
+
+/// Defines an enum with, for each variant, the engine's constant and name, the label A1111 shows,
+/// and further aliases.
+macro_rules! named_enum {
+    (
+        $(#[$doc:meta])*
+        pub enum $enum:ident as $field:literal, end $end:ident {
+            $($(#[$variant_doc:meta])* $variant:ident = $constant:ident, $name:literal, $label:literal
+              $(, [$($alias:literal),*])?;)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $enum {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $enum {
+            /// Every value, in the engine's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The engine's name, as its CLI takes it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The name as A1111's web UI writes it, or the engine's where that has none.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+
+            /// The engine's number.
+            pub(crate) const fn to_engine(self) -> i32 {
+                match self { $(Self::$variant => sdcpp_sys::$constant as i32,)* }
+            }
+
+            /// The value for an engine's number, if there is one.
+            #[allow(dead_code)]
+            pub(crate) fn from_engine(value: i32) -> Option<Self> {
+                Self::ALL.iter().copied().find(|v| v.to_engine() == value)
+            }
+
+            /// The engine's number for "choose for me", one past the last value.
+            #[allow(dead_code)]
+            pub(crate) const AUTO: i32 = sdcpp_sys::$end as i32;
+        }
+
+        impl std::fmt::Display for $enum {
+            /// The engine's name.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $enum {
+            type Err = crate::Error;
+
+            /// Accepts the engine's names, A1111's labels and aliases, whatever the case.
+            fn from_str(text: &str) -> crate::Result<Self> {
+                let names: &[(Self, &[&str])] =
+                    &[$((Self::$variant, &[$name, $label $($(, $alias)*)?]),)*];
+                names
+                    .iter()
+                    .find(|(_, all)| all.iter().any(|n| crate::named::same_name(n, text)))
+                    .map(|(value, _)| *value)
+                    .ok_or_else(|| {
+                        let all: Vec<_> = Self::ALL.iter().map(|v| v.name()).collect();
+                        crate::Error::invalid($field, format!("{text:?}"), all.join(", "))
+                    })
+            }
+        }
+    };
+}
+pub(crate) use named_enum;
+
+#[cfg(test)]
+mod tests {
+    use super::same_name;
+
+    #[test]
+    fn names_are_compared_as_written_by_users() {
+        assert!(same_name("Euler A", "euler_a") && same_name("DPM++ 2M", "dpm++2m"));
+        assert!(!same_name("dpm2", "dpm++2"));
+    }
+}

@@ -1,0 +1,177 @@
+//! One drawn picture: pixels that the engine allocated, and how they were made.
+
+use crate::{Error, Result, engine::Images};
+use image::{DynamicImage, RgbImage, RgbaImage};
+use std::{
+    fmt,
+    io::{BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
+
+/// A picture as the engine drew it: 8 bits a channel, rows from the top, without padding.
+///
+/// The pixels stay in the engine's own buffer and are not copied; clones share it.
+#[derive(Clone)]
+pub struct Picture {
+    images: Arc<Images>,
+    index: usize,
+    seed: i64,
+    parameters: String,
+}
+
+/// How PNG files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PngCompression {
+    /// Quick, and within a tenth of the usual size. The default.
+    #[default]
+    Fast,
+    /// Slower and a little smaller.
+    Balanced,
+    /// Slowest and smallest.
+    High,
+}
+
+impl Picture {
+    pub(crate) fn new(images: Arc<Images>, index: usize, seed: i64, parameters: String) -> Self {
+        Self { images, index, seed, parameters }
+    }
+
+    /// Width in pixels, as produced: the engine may have rounded the request's up.
+    pub fn width(&self) -> u32 {
+        self.images.shape(self.index).width
+    }
+
+    /// Height in pixels, as produced.
+    pub fn height(&self) -> u32 {
+        self.images.shape(self.index).height
+    }
+
+    /// Channels: 3 (RGB), or 4 (RGBA) from the models that draw transparency.
+    pub fn channels(&self) -> u32 {
+        self.images.shape(self.index).channels
+    }
+
+    /// The pixels: `height` rows of `width` pixels of `channels` bytes, red first.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.images.bytes(self.index)
+    }
+
+    /// The seed it was drawn with.
+    pub fn seed(&self) -> i64 {
+        self.seed
+    }
+
+    /// How it was made, as A1111 writes it into PNG files under "parameters".
+    pub fn parameters(&self) -> &str {
+        &self.parameters
+    }
+
+    /// A copy as RGB; the transparency of RGBA pictures is dropped.
+    pub fn to_rgb(&self) -> RgbImage {
+        RgbImage::from_raw(self.width(), self.height(), self.as_bytes().to_vec())
+            .unwrap_or_else(|| self.to_dynamic().into_rgb8())
+    }
+
+    /// A copy as RGBA, opaque where the model draws no transparency.
+    pub fn to_rgba(&self) -> RgbaImage {
+        self.to_dynamic().into_rgba8()
+    }
+
+    fn to_dynamic(&self) -> DynamicImage {
+        let (width, height, bytes) = (self.width(), self.height(), self.as_bytes().to_vec());
+        let image = match self.channels() {
+            1 => image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
+            3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+            _ => RgbaImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        };
+        // `Images` let only buffers through that have this shape.
+        image.unwrap_or_else(|| DynamicImage::new_rgb8(width, height))
+    }
+
+    /// PNG bytes with the "parameters" text.
+    ///
+    /// # Errors
+    /// [`Error::ImageCodec`] if the encoder fails.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        self.to_png_with(PngCompression::default())
+    }
+
+    /// PNG bytes with the "parameters" text, compressed as told.
+    ///
+    /// # Errors
+    /// [`Error::ImageCodec`] if the encoder fails.
+    pub fn to_png_with(&self, compression: PngCompression) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.write_png(&mut bytes, compression)?;
+        Ok(bytes)
+    }
+
+    /// Writes PNG bytes with the "parameters" text.
+    ///
+    /// # Errors
+    /// [`Error::ImageCodec`] if the encoder or `writer` fails.
+    pub fn write_png(&self, writer: impl Write, compression: PngCompression) -> Result<()> {
+        let fail = |e: png::EncodingError| Error::ImageCodec {
+            doing: "encode a PNG".to_owned(),
+            reason: e.to_string(),
+        };
+        let mut encoder = png::Encoder::new(writer, self.width(), self.height());
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_color(match self.channels() {
+            1 => png::ColorType::Grayscale,
+            3 => png::ColorType::Rgb,
+            _ => png::ColorType::Rgba,
+        });
+        encoder.set_compression(match compression {
+            PngCompression::Fast => png::Compression::Fast,
+            PngCompression::Balanced => png::Compression::Balanced,
+            PngCompression::High => png::Compression::High,
+        });
+        // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
+        let text = self.parameters.clone();
+        let keyword = "parameters".to_owned();
+        if text.chars().all(|c| u32::from(c) < 256) {
+            encoder.add_text_chunk(keyword, text)
+        } else {
+            encoder.add_itxt_chunk(keyword, text)
+        }
+        .map_err(fail)?;
+        let mut writer = encoder.write_header().map_err(fail)?;
+        writer.write_image_data(self.as_bytes()).map_err(fail)?;
+        writer.finish().map_err(fail)
+    }
+
+    /// Saves a PNG file with the "parameters" text. The file appears when it is whole: it is written
+    /// under another name in the same folder, then renamed over an existing one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path, or [`Error::ImageCodec`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let doing = || format!("write {}", path.display());
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".sdcpp-").suffix(".png");
+        // A temporary file is private to its owner by default; a picture has the usual permissions.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut temporary = builder.tempfile_in(folder).map_err(|e| Error::io(doing(), e))?;
+        self.write_png(BufWriter::new(temporary.as_file_mut()), PngCompression::default())?;
+        temporary.as_file().sync_all().map_err(|e| Error::io(doing(), e))?;
+        temporary.persist(path).map_err(|e| Error::io(doing(), e.error))?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Picture")
+            .field("width", &self.width())
+            .field("height", &self.height())
+            .field("channels", &self.channels())
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! What suits one model: values between the user's settings and the general defaults.
+
+use crate::{Error, ImageRequest, ModelConfig, Result, Sampler, Scheduler};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Sizes, steps and the like that suit one model, and files that belong to it.
+///
+/// Kept beside the model as `<model file without extension>.preset.json`:
+///
+/// ```json
+/// { "width": 128, "height": 128, "steps": 12, "cfg_scale": 3.0, "sampler": "euler", "taesd": "demo_tae.gguf" }
+/// ```
+///
+/// Every key may be left out; unknown keys are errors. File names are relative to the preset.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Preset {
+    /// Width in pixels.
+    pub width: Option<u32>,
+    /// Height in pixels.
+    pub height: Option<u32>,
+    /// Sampling steps.
+    pub steps: Option<u32>,
+    /// How strongly the prompt rules.
+    pub cfg_scale: Option<f32>,
+    /// The sampler.
+    pub sampler: Option<Sampler>,
+    /// The scheduler.
+    pub scheduler: Option<Scheduler>,
+    /// A VAE file for this model.
+    pub vae: Option<PathBuf>,
+    /// A TAESD file for this model.
+    pub taesd: Option<PathBuf>,
+}
+
+const KEYS: &str = "width, height, steps, cfg_scale, sampler, scheduler, vae, taesd";
+
+impl Preset {
+    /// The preset beside `model`; empty if there is none.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`] or [`Error::InvalidParameter`] if there is one that cannot be used.
+    pub fn beside(model: impl AsRef<Path>) -> Result<Self> {
+        let path = model.as_ref().with_extension("preset.json");
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, path.parent().unwrap_or(Path::new(""))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(Error::FileUnreadable { role: "preset", path, source }),
+        }
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let invalid = |value: String, allowed: &str| Error::invalid("preset", value, allowed);
+        let parsed: serde_json::Value = serde_json::from_str(text)
+            .map_err(|e| invalid(format!("no JSON ({e})"), "a JSON object"))?;
+        let object =
+            parsed.as_object().ok_or_else(|| invalid(parsed.to_string(), "a JSON object"))?;
+        let mut preset = Self::default();
+        for (key, value) in object {
+            let wrong = || invalid(format!("{key}: {value}"), KEYS);
+            let number =
+                || value.as_u64().and_then(|v| u32::try_from(v).ok()).map(Some).ok_or_else(wrong);
+            let word = || value.as_str().ok_or_else(wrong);
+            match key.as_str() {
+                "width" => preset.width = number()?,
+                "height" => preset.height = number()?,
+                "steps" => preset.steps = number()?,
+                "cfg_scale" => preset.cfg_scale = Some(value.as_f64().ok_or_else(wrong)? as f32),
+                "sampler" => preset.sampler = Some(word()?.parse()?),
+                "scheduler" => preset.scheduler = Some(word()?.parse()?),
+                "vae" => preset.vae = Some(folder.join(word()?)),
+                "taesd" => preset.taesd = Some(folder.join(word()?)),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(preset)
+    }
+
+    /// Fills in what suits the model.
+    pub fn apply_to_request(&self, request: &mut ImageRequest) {
+        request.width = self.width.unwrap_or(request.width);
+        request.height = self.height.unwrap_or(request.height);
+        request.steps = self.steps.unwrap_or(request.steps);
+        request.cfg_scale = self.cfg_scale.unwrap_or(request.cfg_scale);
+        request.sampler = self.sampler.or(request.sampler);
+        request.scheduler = self.scheduler.or(request.scheduler);
+    }
+
+    /// Fills in the files that belong to the model, where none are given.
+    pub fn apply_to_config(&self, config: &mut ModelConfig) {
+        if config.vae.is_none() && config.taesd.is_none() {
+            config.vae.clone_from(&self.vae);
+            config.taesd.clone_from(&self.taesd);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_and_applied() {
+        let text = r#"{"width":128,"height":64,"steps":12,"cfg_scale":3,"sampler":"Euler a","taesd":"t.gguf"}"#;
+        let preset = Preset::parse(text, Path::new("models")).unwrap();
+        let mut request = ImageRequest::new("x");
+        preset.apply_to_request(&mut request);
+        assert_eq!((request.width, request.height, request.steps), (128, 64, 12));
+        assert_eq!(request.sampler, Some(Sampler::EulerA));
+        let mut config = ModelConfig::new("m.gguf");
+        preset.apply_to_config(&mut config);
+        assert_eq!(config.taesd.as_deref(), Some(Path::new("models/t.gguf")));
+        let mut own = ModelConfig::new("m.gguf").vae("v.gguf");
+        preset.apply_to_config(&mut own);
+        assert_eq!(own.taesd, None);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("[]", "[]"),
+            ("{", "no JSON"),
+            (r#"{"stepz":1}"#, "stepz: 1"),
+            (r#"{"steps":-1}"#, "steps: -1"),
+            (r#"{"sampler":"none such"}"#, "sampler"),
+        ] {
+            let error = Preset::parse(text, Path::new("")).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(Preset::beside("/no/such/model.gguf").unwrap(), Preset::default());
+    }
+}
