@@ -45,7 +45,9 @@ fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
 /// same engine build (the parity test does).
 pub(crate) fn tell_dependents(engine: &Engine, source: &Source) {
     println!("cargo::metadata=include={}", source.include().display());
-    println!("cargo::metadata=source={}", source.folder.display());
+    println!("cargo::metadata=ggml_include={}", source.ggml_include().display());
+    println!("cargo::metadata=shim={}", vars::manifest_dir().join("shim").display());
+    println!("cargo::metadata=shim_lib={}", vars::out_dir().display());
     println!("cargo::metadata=lib_dirs={}", joined(&engine.lib_dirs));
     let backends = crate::backend::chosen().unwrap_or_default();
     println!("cargo::metadata=libs={}", engine::libraries(&backends).join(";"));

@@ -181,7 +181,7 @@ impl Default for ModelConfig {
 
 /// Methods that set the field of the same name.
 macro_rules! setters {
-    ($(path $path:ident;)* $(some $some:ident: $some_type:ty;)* $(plain $plain:ident: $plain_type:ty;)*) => {
+    ($(path $path:ident;)* $(text $text:ident;)* $(some $some:ident: $some_type:ty;)* $(plain $plain:ident: $plain_type:ty;)*) => {
         impl ModelConfig {
             $(
                 #[doc = concat!("Sets [`", stringify!($path), "`](Self#structfield.", stringify!($path), ").")]
@@ -194,8 +194,16 @@ macro_rules! setters {
             $(
                 #[doc = concat!("Sets [`", stringify!($some), "`](Self#structfield.", stringify!($some), ").")]
                 #[must_use]
-                pub fn $some(mut self, value: impl Into<$some_type>) -> Self {
-                    self.$some = Some(value.into());
+                pub fn $some(mut self, value: $some_type) -> Self {
+                    self.$some = Some(value);
+                    self
+                }
+            )*
+            $(
+                #[doc = concat!("Sets [`", stringify!($text), "`](Self#structfield.", stringify!($text), ").")]
+                #[must_use]
+                pub fn $text(mut self, text: impl Into<String>) -> Self {
+                    self.$text = Some(text.into());
                     self
                 }
             )*
@@ -226,14 +234,14 @@ setters! {
     path taesd;
     path control_net;
     path photo_maker;
+    text tensor_type_rules;
+    text backend;
+    text params_backend;
     some threads: u32;
     some weight_type: WeightType;
-    some tensor_type_rules: String;
     some sampler_rng: RngKind;
     some prediction: Prediction;
     some vae_format: VaeFormat;
-    some backend: String;
-    some params_backend: String;
     plain rng: RngKind;
     plain lora_apply_mode: LoraApplyMode;
     plain mmap: bool;
@@ -366,8 +374,8 @@ mod tests {
     fn values_are_checked_before_files() {
         let fails = |config: ModelConfig| config.check().unwrap_err().to_string();
         assert!(fails(ModelConfig::default()).starts_with("model is not set"));
-        assert!(fails(ModelConfig::new("x").threads(0_u32)).starts_with("threads is 0"));
-        assert!(fails(ModelConfig::new("x").threads(1_000_000_u32)).contains("1..=1024"));
+        assert!(fails(ModelConfig::new("x").threads(0)).starts_with("threads is 0"));
+        assert!(fails(ModelConfig::new("x").threads(1_000_000)).contains("1..=1024"));
         assert!(fails(ModelConfig::new("x").backend("cpu\0")).starts_with("backend is"));
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae")).contains("pattern=type"));
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae=q9")).contains("pattern=type"));

@@ -51,7 +51,7 @@ pub use engine::{Device, DeviceKind, Engine};
 pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use image;
-pub use picture::{Picture, PngCompression};
+pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
 pub use progress::{CancelToken, Progress, Watch};
 pub use request::{ImageRequest, MAX_BATCH, MAX_SIDE, MAX_STEPS, VaeTiling};

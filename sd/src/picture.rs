@@ -1,10 +1,10 @@
 //! One drawn picture: pixels that the engine allocated, and how they were made.
 
-use crate::{Error, Result, engine::Images};
-use image::{DynamicImage, RgbImage, RgbaImage};
+use crate::{Error, MAX_SIDE, Result, engine::Images};
+use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
     fmt,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::Path,
     sync::Arc,
 };
@@ -163,6 +163,30 @@ impl Picture {
         temporary.persist(path).map_err(|e| Error::io(doing(), e.error))?;
         Ok(())
     }
+}
+
+/// Reads a PNG or JPEG file, for the pictures of a request. The format is told from the contents.
+///
+/// # Errors
+/// [`Error::FileNotFound`] or [`Error::FileUnreadable`]; [`Error::ImageCodec`] if it is no such
+/// picture, or larger than [`MAX_SIDE`](crate::MAX_SIDE) a side.
+pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
+    const ROLE: &str = "picture";
+    let path = path.as_ref();
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE, path: path.to_owned() },
+        _ => Error::FileUnreadable { role: ROLE, path: path.to_owned(), source },
+    };
+    let codec = |e: image::ImageError| Error::ImageCodec {
+        doing: format!("read the picture {}", path.display()),
+        reason: e.to_string(),
+    };
+    let mut reader =
+        ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    reader.limits(limits);
+    reader.decode().map_err(codec)
 }
 
 impl fmt::Debug for Picture {
