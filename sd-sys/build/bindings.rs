@@ -56,6 +56,7 @@ fn generate(source: &Source, out: &Path) -> Result<(), Fail> {
         // C enums are integers until validated: a value outside the list must not be undefined.
         .default_enum_style(bindgen::EnumVariation::Consts)
         .prepend_enum_name(false)
+        .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .layout_tests(true)
         .generate_comments(false)
         .derive_default(false)

@@ -22,32 +22,31 @@ extern "C" {
 /* Raised whenever a type or function below changes. */
 #define SDCPP_SHIM_ABI 1
 
-enum sdcpp_status {
-    SDCPP_STATUS_OK            = 0,
-    SDCPP_STATUS_FAILED        = 1, /* the engine said NULL or false; see the captured lines */
-    SDCPP_STATUS_STOPPED       = 2, /* the progress hook asked to stop */
-    SDCPP_STATUS_OUT_OF_MEMORY = 3, /* std::bad_alloc */
-    SDCPP_STATUS_ASSERT        = 4, /* GGML_ASSERT or GGML_ABORT on the calling thread */
-    SDCPP_STATUS_EXCEPTION     = 5, /* any other C++ exception */
-    SDCPP_STATUS_INVALID       = 6  /* a NULL or nonsense argument to the shim itself */
-};
+/* Macros, not enums: an enum is signed for MSVC and unsigned for others, and these are int32_t. */
+
+/* How a call ended. */
+#define SDCPP_STATUS_OK 0
+#define SDCPP_STATUS_FAILED 1        /* the engine said NULL or false; see the captured lines */
+#define SDCPP_STATUS_STOPPED 2       /* the progress hook asked to stop */
+#define SDCPP_STATUS_OUT_OF_MEMORY 3 /* std::bad_alloc */
+#define SDCPP_STATUS_ASSERT 4        /* GGML_ASSERT or GGML_ABORT on the calling thread */
+#define SDCPP_STATUS_EXCEPTION 5     /* any other C++ exception */
+#define SDCPP_STATUS_INVALID 6       /* a NULL or nonsense argument to the shim itself */
 
 /* What the engine is busy with. Told by the engine's own log lines on the calling thread. */
-enum sdcpp_stage {
-    SDCPP_STAGE_NONE          = 0,
-    SDCPP_STAGE_OPENING       = 1, /* reading headers, choosing backends */
-    SDCPP_STAGE_LOADING       = 2, /* reading weights; steps are tensors */
-    SDCPP_STAGE_TEXT_ENCODING = 3,
-    SDCPP_STAGE_VAE_ENCODING  = 4,
-    SDCPP_STAGE_SAMPLING      = 5, /* steps are sampling steps */
-    SDCPP_STAGE_VAE_DECODING  = 6,
-    SDCPP_STAGE_UPSCALING     = 7,
-    SDCPP_STAGE_CONVERTING    = 8,
-    SDCPP_STAGE_PREPROCESSING = 9
-};
+#define SDCPP_STAGE_NONE 0
+#define SDCPP_STAGE_OPENING 1 /* reading headers, choosing backends */
+#define SDCPP_STAGE_LOADING 2 /* reading weights; steps are tensors */
+#define SDCPP_STAGE_TEXT_ENCODING 3
+#define SDCPP_STAGE_VAE_ENCODING 4
+#define SDCPP_STAGE_SAMPLING 5 /* steps are sampling steps */
+#define SDCPP_STAGE_VAE_DECODING 6
+#define SDCPP_STAGE_UPSCALING 7
+#define SDCPP_STAGE_CONVERTING 8
+#define SDCPP_STAGE_PREPROCESSING 9
 
 typedef struct sdcpp_progress {
-    int32_t stage;  /* enum sdcpp_stage */
+    int32_t stage;  /* SDCPP_STAGE_* */
     int32_t step;   /* 0 when the stage begins */
     int32_t steps;  /* 0 while unknown */
     int32_t image;  /* 1-based picture of the batch while sampling, else 0 */
@@ -75,8 +74,8 @@ typedef void (*sdcpp_default_log_t)(int32_t level, const char* text, size_t leng
 
 /* Zero it before a call; clear it with report_clear after. Strings are never NULL after a call. */
 typedef struct sdcpp_report {
-    int32_t status; /* enum sdcpp_status */
-    int32_t stage;  /* where it ended, enum sdcpp_stage */
+    int32_t status; /* SDCPP_STATUS_* */
+    int32_t stage;  /* where it ended, SDCPP_STAGE_* */
     char* message;  /* of the exception or assert, or empty */
     char* errors;   /* the engine's ERROR lines of this call, newline-separated, or empty */
 } sdcpp_report;

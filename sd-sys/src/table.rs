@@ -62,8 +62,9 @@ macro_rules! table {
             /// # Errors
             /// The ABI number or the size differ from this crate's, or a function is NULL.
             pub fn from_api(api: &sdcpp_api) -> Result<Self, TableError> {
-                if api.abi != SDCPP_SHIM_ABI {
-                    return Err(TableError::Abi { found: api.abi, expected: SDCPP_SHIM_ABI });
+                if api.abi != SDCPP_SHIM_ABI as u32 {
+                    let expected = SDCPP_SHIM_ABI as u32;
+                    return Err(TableError::Abi { found: api.abi, expected });
                 }
                 if api.size as usize != size_of::<sdcpp_api>() {
                     return Err(TableError::Size {

@@ -84,18 +84,18 @@ fn texts_in(report: &EngineReport) -> impl Iterator<Item = String> + '_ {
 /// `Device memory allocation of size 1073741824 failed.`
 fn asked_for(report: &EngineReport) -> (Option<String>, Option<u64>) {
     for line in std::iter::once(&report.message).chain(&report.lines) {
-        if let Some((_, rest)) = line.split_once("allocating ") {
-            if let Some((amount, rest)) = rest.split_once(" MiB on device ") {
-                let bytes = amount.trim().parse::<f64>().ok().filter(|m| *m >= 0.0);
-                let device = rest.split([':', ' ']).next().map(|n| format!("device {n}"));
-                return (device, bytes.map(|m| (m * 1_048_576.0) as u64));
-            }
+        if let Some((_, rest)) = line.split_once("allocating ")
+            && let Some((amount, rest)) = rest.split_once(" MiB on device ")
+        {
+            let bytes = amount.trim().parse::<f64>().ok().filter(|m| *m >= 0.0);
+            let device = rest.split([':', ' ']).next().map(|n| format!("device {n}"));
+            return (device, bytes.map(|m| (m * 1_048_576.0) as u64));
         }
-        if let Some((_, rest)) = line.split_once("failed to allocate ") {
-            if let Some((name, size)) = rest.split_once("buffer of size ") {
-                let name = name.trim();
-                return ((!name.is_empty()).then(|| name.to_owned()), leading_number(size));
-            }
+        if let Some((_, rest)) = line.split_once("failed to allocate ")
+            && let Some((name, size)) = rest.split_once("buffer of size ")
+        {
+            let name = name.trim();
+            return ((!name.is_empty()).then(|| name.to_owned()), leading_number(size));
         }
         if let Some((_, size)) = line.split_once("memory allocation of size ") {
             return (None, leading_number(size));

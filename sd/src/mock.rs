@@ -137,16 +137,16 @@ extern "C" fn default_scheduler(_: *const sd_ctx_t, _: i32) -> i32 {
 }
 
 /// Fills a report, and returns its status.
-fn ends(report: *mut sdcpp_report, status: u32, stage: u32, message: &str, errors: &str) -> i32 {
+fn ends(report: *mut sdcpp_report, status: i32, stage: i32, message: &str, errors: &str) -> i32 {
     let owned = |text: &str| CString::new(text).map_or(ptr::null_mut(), CString::into_raw);
     // SAFETY: the caller of the table passes NULL or a report it owns.
     if let Some(report) = unsafe { report.as_mut() } {
-        report.status = status as i32;
-        report.stage = stage as i32;
+        report.status = status;
+        report.stage = stage;
         report.message = owned(message);
         report.errors = owned(errors);
     }
-    status as i32
+    status
 }
 
 fn unsupported(report: *mut sdcpp_report) -> i32 {
@@ -196,7 +196,7 @@ unsafe extern "C" fn context_free(context: *mut sd_ctx_t, report: *mut sdcpp_rep
 }
 
 /// How a named fault ends a generation.
-fn fault_of(name: &str) -> Option<(u32, u32, &'static str, &'static str)> {
+fn fault_of(name: &str) -> Option<(i32, i32, &'static str, &'static str)> {
     Some(match name {
         "assert" => {
             (SDCPP_STATUS_ASSERT, SDCPP_STAGE_SAMPLING, "ggml.c:1: GGML_ASSERT(mock) failed", "")
@@ -241,9 +241,9 @@ unsafe extern "C" fn generate_image(
     // SAFETY: NULL or a string of the caller.
     let args = unsafe { text(params.sample_params.extra_sample_args) };
     let fault = args.strip_prefix("mock.fault=").unwrap_or_default();
-    let tell = |stage: u32, step: i32, steps: i32, image: i32| {
+    let tell = |stage: i32, step: i32, steps: i32, image: i32| {
         let event = sdcpp_progress {
-            stage: stage as i32,
+            stage,
             step,
             steps,
             image,

@@ -27,6 +27,13 @@ impl Default for VaeTiling {
     }
 }
 
+impl VaeTiling {
+    /// Tiles of this width and height in latent units.
+    pub fn with_tile_size(width: u32, height: u32) -> Self {
+        Self { tile_size: (width, height), ..Self::default() }
+    }
+}
+
 /// One picture, or a batch of them.
 ///
 /// Fields may be set directly or by the methods of the same names.

@@ -31,16 +31,16 @@ pub enum Stage {
 impl Stage {
     /// An unknown number is a stage this crate has no name for.
     pub(crate) fn from_shim(value: i32) -> Self {
-        match u32::try_from(value) {
-            Ok(sdcpp_sys::SDCPP_STAGE_OPENING) => Self::Opening,
-            Ok(sdcpp_sys::SDCPP_STAGE_LOADING) => Self::Loading,
-            Ok(sdcpp_sys::SDCPP_STAGE_TEXT_ENCODING) => Self::TextEncoding,
-            Ok(sdcpp_sys::SDCPP_STAGE_VAE_ENCODING) => Self::VaeEncoding,
-            Ok(sdcpp_sys::SDCPP_STAGE_SAMPLING) => Self::Sampling,
-            Ok(sdcpp_sys::SDCPP_STAGE_VAE_DECODING) => Self::VaeDecoding,
-            Ok(sdcpp_sys::SDCPP_STAGE_UPSCALING) => Self::Upscaling,
-            Ok(sdcpp_sys::SDCPP_STAGE_CONVERTING) => Self::Converting,
-            Ok(sdcpp_sys::SDCPP_STAGE_PREPROCESSING) => Self::Preprocessing,
+        match value {
+            sdcpp_sys::SDCPP_STAGE_OPENING => Self::Opening,
+            sdcpp_sys::SDCPP_STAGE_LOADING => Self::Loading,
+            sdcpp_sys::SDCPP_STAGE_TEXT_ENCODING => Self::TextEncoding,
+            sdcpp_sys::SDCPP_STAGE_VAE_ENCODING => Self::VaeEncoding,
+            sdcpp_sys::SDCPP_STAGE_SAMPLING => Self::Sampling,
+            sdcpp_sys::SDCPP_STAGE_VAE_DECODING => Self::VaeDecoding,
+            sdcpp_sys::SDCPP_STAGE_UPSCALING => Self::Upscaling,
+            sdcpp_sys::SDCPP_STAGE_CONVERTING => Self::Converting,
+            sdcpp_sys::SDCPP_STAGE_PREPROCESSING => Self::Preprocessing,
             _ => Self::Preparing,
         }
     }

@@ -99,13 +99,13 @@ pub enum VaeFormat {
 }
 
 impl VaeFormat {
-    pub(crate) const AUTO: i32 = sdcpp_sys::SD_VAE_FORMAT_AUTO as i32;
+    pub(crate) const AUTO: i32 = sdcpp_sys::SD_VAE_FORMAT_AUTO;
 
     pub(crate) const fn to_engine(self) -> i32 {
-        (match self {
+        match self {
             Self::Flux => sdcpp_sys::SD_VAE_FORMAT_FLUX,
             Self::Sd3 => sdcpp_sys::SD_VAE_FORMAT_SD3,
             Self::Flux2 => sdcpp_sys::SD_VAE_FORMAT_FLUX2,
-        }) as i32
+        }
     }
 }

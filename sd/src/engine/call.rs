@@ -5,7 +5,7 @@ use super::{
     report::{Ended, Report, Status},
 };
 use crate::{Error, Progress, Result, Timings, Watch, stage::Stage, timings::Clock};
-use sdcpp_sys::{Table, sd_log_level_t, sdcpp_hooks, sdcpp_progress, sdcpp_report};
+use sdcpp_sys::{Table, sdcpp_hooks, sdcpp_progress, sdcpp_report};
 use std::{
     any::Any,
     ffi::{c_char, c_void},
@@ -140,7 +140,7 @@ impl Hooked<'_> {
     fn on_log(&mut self, level: i32, line: String) {
         log::emit(level, &line);
         let message = message_of(&line);
-        if level == sdcpp_sys::SD_LOG_WARN as sd_log_level_t as i32 {
+        if level == log::WARN {
             // Bounded: a hostile file can make the engine warn about every tensor.
             if self.lines.warnings.len() < 100 {
                 self.lines.warnings.push(message.to_owned());
@@ -153,10 +153,10 @@ impl Hooked<'_> {
     fn on_progress(&mut self, event: &sdcpp_progress) -> ControlFlow<()> {
         let stage = Stage::from_shim(event.stage);
         self.clock.enter(stage);
-        if let Some(progress) = progress(stage, event) {
-            if self.watch.tell(progress).is_break() {
-                self.stop.get_or_insert(StopReason::Cancelled);
-            }
+        if let Some(progress) = progress(stage, event)
+            && self.watch.tell(progress).is_break()
+        {
+            self.stop.get_or_insert(StopReason::Cancelled);
         }
         if self.stop.is_none() {
             self.stop = self.asked_to_stop();

@@ -4,12 +4,17 @@ use std::panic;
 
 const TARGET: &str = "sdcpp::engine";
 
+// The hooks pass levels as i32; the enum's own type differs between compilers.
+const INFO: i32 = sdcpp_sys::SD_LOG_INFO as i32;
+pub(super) const WARN: i32 = sdcpp_sys::SD_LOG_WARN as i32;
+const ERROR: i32 = sdcpp_sys::SD_LOG_ERROR as i32;
+
 /// Emits one line. The engine's DEBUG lines contain prompts, so they stay at DEBUG.
 pub(crate) fn emit(level: i32, line: &str) {
-    match u32::try_from(level) {
-        Ok(sdcpp_sys::SD_LOG_ERROR) => tracing::error!(target: TARGET, "{line}"),
-        Ok(sdcpp_sys::SD_LOG_WARN) => tracing::warn!(target: TARGET, "{line}"),
-        Ok(sdcpp_sys::SD_LOG_INFO) => tracing::info!(target: TARGET, "{line}"),
+    match level {
+        ERROR => tracing::error!(target: TARGET, "{line}"),
+        WARN => tracing::warn!(target: TARGET, "{line}"),
+        INFO => tracing::info!(target: TARGET, "{line}"),
         _ => tracing::debug!(target: TARGET, "{line}"),
     }
 }

@@ -71,11 +71,15 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     fn from_engine(value: i32) -> Self {
-        match u32::try_from(value) {
-            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_CPU) => Self::Cpu,
-            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_GPU) => Self::Gpu,
-            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_IGPU) => Self::IntegratedGpu,
-            Ok(sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_ACCEL) => Self::Accelerator,
+        const CPU: i32 = sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_CPU as i32;
+        const GPU: i32 = sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_GPU as i32;
+        const IGPU: i32 = sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_IGPU as i32;
+        const ACCEL: i32 = sdcpp_sys::GGML_BACKEND_DEVICE_TYPE_ACCEL as i32;
+        match value {
+            CPU => Self::Cpu,
+            GPU => Self::Gpu,
+            IGPU => Self::IntegratedGpu,
+            ACCEL => Self::Accelerator,
             _ => Self::Other,
         }
     }

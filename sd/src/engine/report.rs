@@ -19,13 +19,13 @@ pub(crate) enum Status {
 
 impl Status {
     pub(crate) fn from_shim(value: i32) -> Self {
-        match u32::try_from(value) {
-            Ok(sdcpp_sys::SDCPP_STATUS_OK) => Self::Ok,
-            Ok(sdcpp_sys::SDCPP_STATUS_FAILED) => Self::Failed,
-            Ok(sdcpp_sys::SDCPP_STATUS_STOPPED) => Self::Stopped,
-            Ok(sdcpp_sys::SDCPP_STATUS_OUT_OF_MEMORY) => Self::OutOfMemory,
-            Ok(sdcpp_sys::SDCPP_STATUS_ASSERT) => Self::Assert,
-            Ok(sdcpp_sys::SDCPP_STATUS_EXCEPTION) => Self::Exception,
+        match value {
+            sdcpp_sys::SDCPP_STATUS_OK => Self::Ok,
+            sdcpp_sys::SDCPP_STATUS_FAILED => Self::Failed,
+            sdcpp_sys::SDCPP_STATUS_STOPPED => Self::Stopped,
+            sdcpp_sys::SDCPP_STATUS_OUT_OF_MEMORY => Self::OutOfMemory,
+            sdcpp_sys::SDCPP_STATUS_ASSERT => Self::Assert,
+            sdcpp_sys::SDCPP_STATUS_EXCEPTION => Self::Exception,
             _ => Self::Invalid,
         }
     }

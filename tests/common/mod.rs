@@ -1,0 +1,89 @@
+//! What the integration tests share: models, contexts, and C++ programs on the same engine build.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub(crate) mod native;
+
+use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
+use sdcpp_test_support::{Format, WeightType};
+use std::path::{Path, PathBuf};
+
+/// The trained demo model and its decoder.
+pub(crate) fn demo_files() -> (PathBuf, PathBuf) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models");
+    (folder.join("demo_q8_0.gguf"), folder.join("demo_tae.gguf"))
+}
+
+pub(crate) fn demo_config() -> ModelConfig {
+    let (model, taesd) = demo_files();
+    ModelConfig::new(model).taesd(taesd).threads(2)
+}
+
+pub(crate) fn demo() -> Context {
+    Context::new(demo_config()).expect("the demo model loads")
+}
+
+/// As the demo model was trained: 128×128, 12 steps, cfg 3, Euler.
+pub(crate) fn demo_request(prompt: &str) -> ImageRequest {
+    ImageRequest::new(prompt)
+        .size(128, 128)
+        .steps(12)
+        .cfg_scale(3.0)
+        .sampler(Sampler::Euler)
+        .seed(42)
+}
+
+/// A demo request that takes a fraction of a second.
+pub(crate) fn quick_request(prompt: &str) -> ImageRequest {
+    demo_request(prompt).size(64, 64).steps(3)
+}
+
+/// A UNet of the SDXS layout with random weights, everything in one file.
+pub(crate) fn sdxs_file() -> PathBuf {
+    sdcpp_test_support::sdxs(32, Format::Gguf(WeightType::Q8_0)).expect("the model is written")
+}
+
+/// An SD 1.x UNet with random weights, without VAE, and a decoder for it.
+pub(crate) fn sd1_files() -> (PathBuf, PathBuf) {
+    let sd1 = sdcpp_test_support::Sd1 { width: 32, vae: false };
+    (
+        sdcpp_test_support::sd1(sd1, Format::Gguf(WeightType::Q4_0)).expect("the model is written"),
+        sdcpp_test_support::tae(4, Format::Gguf(WeightType::F16)).expect("the decoder is written"),
+    )
+}
+
+pub(crate) fn sd1_config() -> ModelConfig {
+    let (model, taesd) = sd1_files();
+    ModelConfig::new(model).taesd(taesd).threads(2)
+}
+
+/// A request for the random UNets.
+pub(crate) fn unet_request() -> ImageRequest {
+    ImageRequest::new("a cat").size(64, 64).steps(2).cfg_scale(7.0).sampler(Sampler::EulerA).seed(7)
+}
+
+/// A picture with some structure, the same everywhere.
+pub(crate) fn test_picture(width: u32, height: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, ((x ^ y) & 0xff) as u8])
+    })
+}
+
+/// White on the left half.
+pub(crate) fn test_mask(width: u32, height: u32) -> image::GrayImage {
+    image::GrayImage::from_fn(width, height, |x, _| {
+        image::Luma([if x < width / 2 { 255 } else { 0 }])
+    })
+}
+
+/// Resident memory of this process, in KiB.
+#[cfg(target_os = "linux")]
+pub(crate) fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok()
+        })
+        .expect("VmRSS")
+}
