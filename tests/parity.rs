@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{demo_files, native::draw_directly};
+use common::native::draw_directly;
 use sdcpp::{
     Context, Generated, ImageRequest, ModelConfig, RngKind, Sampler, Scheduler, VaeTiling,
 };
@@ -26,6 +26,7 @@ fn arguments(config: &ModelConfig, request: &ImageRequest) -> Arguments {
         ("method", request.sampler.expect("a sampler").name().to_owned()),
         ("seed", request.seed.expect("a seed").to_string()),
         ("rng", config.rng.name().to_owned()),
+        ("threads", config.threads.expect("a number of threads").to_string()),
         ("mmap", u8::from(config.mmap).to_string()),
     ];
     let optional = [
@@ -71,7 +72,7 @@ fn compare(config: ModelConfig, request: &ImageRequest) -> Generated {
 
 #[test]
 fn demo_model_text_to_image() {
-    compare(common::demo_config(), &common::demo_request("a red circle"));
+    compare(common::demo_config().threads(2), &common::demo_request("a red circle"));
 }
 
 #[test]
@@ -100,16 +101,18 @@ fn demo_model_image_to_image_and_inpainting() {
 
 #[test]
 fn demo_model_tiled_decoding() {
-    let (model, taesd) = demo_files();
-    let request = common::quick_request("a red circle").size(128, 128);
-    let config = ModelConfig::new(model).taesd(taesd).threads(2);
-    let tiled = request.vae_tiling(VaeTiling::with_tile_size(8, 8));
-    compare(config, &tiled);
+    let tiled = common::quick_request("a red circle")
+        .size(128, 128)
+        .vae_tiling(VaeTiling::with_tile_size(8, 8));
+    compare(common::demo_config(), &tiled);
 }
 
 #[test]
 fn sd1_unet_in_one_file_and_in_parts() {
-    compare(ModelConfig::new(common::sdxs_file()).threads(2), &common::unet_request());
+    compare(
+        ModelConfig::new(common::sdxs_file()).threads(common::THREADS),
+        &common::unet_request(),
+    );
     let request = common::unet_request().negative_prompt("a dog").clip_skip(2);
     compare(common::sd1_config(), &request);
 }

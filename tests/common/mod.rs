@@ -8,6 +8,10 @@ use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
 use sdcpp_test_support::{Format, WeightType};
 use std::path::{Path, PathBuf};
 
+/// Threads of each context. Tests run side by side, and the engine's threads wait for each other by
+/// spinning, which is slow when there are more of them than cores.
+pub(crate) const THREADS: u32 = 1;
+
 /// The trained demo model and its decoder.
 pub(crate) fn demo_files() -> (PathBuf, PathBuf) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models");
@@ -16,7 +20,7 @@ pub(crate) fn demo_files() -> (PathBuf, PathBuf) {
 
 pub(crate) fn demo_config() -> ModelConfig {
     let (model, taesd) = demo_files();
-    ModelConfig::new(model).taesd(taesd).threads(2)
+    ModelConfig::new(model).taesd(taesd).threads(THREADS)
 }
 
 pub(crate) fn demo() -> Context {
@@ -54,7 +58,7 @@ pub(crate) fn sd1_files() -> (PathBuf, PathBuf) {
 
 pub(crate) fn sd1_config() -> ModelConfig {
     let (model, taesd) = sd1_files();
-    ModelConfig::new(model).taesd(taesd).threads(2)
+    ModelConfig::new(model).taesd(taesd).threads(THREADS)
 }
 
 /// A request for the random UNets.

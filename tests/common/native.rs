@@ -68,7 +68,10 @@ fn is_fresh(program: &Path, source: &Path) -> bool {
 }
 
 /// Runs `direct` with `key=value` arguments, and returns its pictures as width, height and RGB.
-pub(crate) fn draw_directly(arguments: &[(&str, String)], count: usize) -> Vec<(u32, u32, Vec<u8>)> {
+pub(crate) fn draw_directly(
+    arguments: &[(&str, String)],
+    count: usize,
+) -> Vec<(u32, u32, Vec<u8>)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("picture");
     let output = Command::new(program("direct"))

@@ -1,0 +1,152 @@
+//! A context goes on after what did not work, and leaves nothing behind when it is dropped.
+
+mod common;
+
+use common::{demo, quick_request};
+use sdcpp::{CancelToken, Context, Error, ImageRequest, Progress, Stage, VaeTiling, Watch};
+use std::{
+    ops::ControlFlow,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// A watch that stops at the first event that `when` accepts.
+fn stop_at(when: impl Fn(Progress) -> bool + Send + 'static) -> Watch<'static> {
+    Watch::new().on_progress(move |progress| {
+        if when(progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+}
+
+#[test]
+fn stopped_at_any_step_the_context_draws_the_same_again() {
+    let request = quick_request("a red circle").steps(6);
+    let expected = demo().generate(&request).unwrap();
+    let mut context = demo();
+    for stop in 0..=5 {
+        let at_step =
+            stop_at(move |p| matches!(p, Progress::Sampling { step, .. } if step == stop));
+        let error = context.generate_with(&request, at_step).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { stage: Stage::Sampling }), "{stop}: {error:?}");
+        let again = context.generate(&request).unwrap();
+        assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes(), "after step {stop}");
+    }
+}
+
+#[test]
+fn stopped_while_encoding_or_decoding_the_context_draws_the_same_again() {
+    let tiled =
+        quick_request("a red circle").size(128, 128).vae_tiling(VaeTiling::with_tile_size(8, 8));
+    let expected = demo().generate(&tiled).unwrap();
+    let mut context = demo();
+    for watch in [
+        stop_at(|p| matches!(p, Progress::Loading { .. })),
+        stop_at(|p| matches!(p, Progress::Encoding { .. })),
+        stop_at(|p| matches!(p, Progress::Decoding { tile: 0, .. })),
+        stop_at(|p| matches!(p, Progress::Decoding { tile: 3, .. })),
+    ] {
+        let error = context.generate_with(&tiled, watch).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+        let again = context.generate(&tiled).unwrap();
+        assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+    }
+}
+
+#[test]
+fn a_token_cancels_from_another_thread_and_a_limit_by_itself() {
+    let mut context = demo();
+    let long = quick_request("a red circle").steps(1000);
+    let token = CancelToken::new();
+    let remote = token.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        remote.cancel();
+    });
+    let start = Instant::now();
+    let error = context.generate_with(&long, Watch::new().cancel_with(token)).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+
+    let limit = Duration::from_millis(200);
+    let error = context.generate_with(&long, Watch::new().time_limit(limit)).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
+    assert!(!context.is_poisoned());
+}
+
+#[test]
+fn a_panicking_callback_leaves_a_context_that_draws() {
+    let mut context = demo();
+    let expected = context.generate(&quick_request("a red circle")).unwrap();
+    let watch = Watch::new().on_progress(|progress| match progress {
+        Progress::Sampling { step: 1, .. } => panic!("on purpose"),
+        _ => ControlFlow::Continue(()),
+    });
+    let error = context.generate_with(&quick_request("a red circle"), watch).unwrap_err();
+    assert!(matches!(error, Error::CallbackPanicked { .. }), "{error:?}");
+    let again = context.generate(&quick_request("a red circle")).unwrap();
+    assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+}
+
+#[test]
+fn dropped_mid_way_and_pictures_outlive_their_context() {
+    let mut context = demo();
+    let generated = context.generate(&quick_request("a red circle")).unwrap();
+    let half = stop_at(|p| matches!(p, Progress::Sampling { step: 1, .. }));
+    context.generate_with(&quick_request("a red circle"), half).unwrap_err();
+    drop(context);
+    let before = generated.images[0].as_bytes().to_vec();
+    let clone = generated.images[0].clone();
+    drop(generated);
+    assert_eq!(clone.as_bytes(), before);
+}
+
+/// The weights are read lazily; a file that changes between opening and drawing must not take the
+/// process down, and is reported for what it is.
+#[test]
+fn a_model_file_cut_after_opening_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, taesd) = common::demo_files();
+    let copy = folder.path().join("model.gguf");
+    std::fs::copy(&model, &copy).unwrap();
+    let mut context =
+        Context::new(sdcpp::ModelConfig::new(&copy).taesd(taesd).threads(common::THREADS)).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&copy).unwrap().set_len(200_000).unwrap();
+    let error = context.generate(&quick_request("a red circle")).unwrap_err();
+    assert!(matches!(error, Error::ModelLoad { .. } | Error::EngineAssertion { .. }), "{error:?}");
+    drop(context);
+    assert!(demo().generate(&quick_request("a red circle")).is_ok());
+}
+
+/// Memory is measured in a process of its own, away from the other tests.
+#[cfg(target_os = "linux")]
+#[test]
+fn two_hundred_contexts_leave_memory_flat() {
+    if std::env::var_os("SDCPP_TEST_CYCLES").is_none() {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "two_hundred_contexts_leave_memory_flat", "--nocapture"])
+            .env("SDCPP_TEST_CYCLES", "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let request: ImageRequest = quick_request("a red circle").size(32, 32).steps(1);
+    let mut after_warm_up = 0;
+    for cycle in 0..200 {
+        let mut context = demo();
+        if cycle % 4 == 3 {
+            let stop = stop_at(|p| matches!(p, Progress::Sampling { .. }));
+            context.generate_with(&request, stop).unwrap_err();
+        } else {
+            context.generate(&request).unwrap();
+        }
+        drop(context);
+        if cycle == 40 {
+            after_warm_up = common::resident_kib();
+        }
+    }
+    let end = common::resident_kib();
+    println!("resident after 40 cycles {after_warm_up} KiB, after 200 {end} KiB");
+    // A leaked context would be 10 MB of weights, a leaked picture 3 KB a cycle and 480 in all.
+    assert!(end < after_warm_up + 4096, "{after_warm_up} KiB → {end} KiB");
+}
