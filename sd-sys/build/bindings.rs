@@ -63,12 +63,18 @@ fn generate(source: &Source, out: &Path) -> Result<(), Fail> {
         .derive_debug(true)
         .use_core()
         .formatter(bindgen::Formatter::Prettyplease);
-    let bindings = builder.generate().map_err(|e| {
-        Fail::new(format!("bindgen failed: {e}"))
+    let no_bindings = |why: String| {
+        Fail::new(format!("bindgen failed: {why}"))
             .advise("it needs libclang: apt install libclang-dev, or brew install llvm")
-            .advise("or from PyPI: pip install libclang, then point LIBCLANG_PATH at its folder `native`")
+            .advise(
+                "or from PyPI: pip install libclang, and LIBCLANG_PATH set to its folder `native`",
+            )
             .advise("or build without the feature `bindgen`, on the committed bindings")
-    })?;
+    };
+    // Without libclang bindgen panics.
+    let bindings = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()))
+        .map_err(|_| no_bindings("libclang was not found".to_owned()))?
+        .map_err(|e| no_bindings(e.to_string()))?;
     fs::write(out, bindings.to_string()).map_err(|e| Fail::io("write", out, &e))
 }
 

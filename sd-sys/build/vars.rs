@@ -20,7 +20,9 @@ const SKIP_FIXES: &str = "SDCPP_SKIP_FIXES";
 
 /// Touching Rust sources of this crate must never rebuild C++, so every input is named.
 pub(crate) fn rerun_rules() {
-    for name in [SOURCE_DIR, LIB_DIR, NATIVE, CMAKE_ARGS, BUILD_DIR, SKIP_FIXES, "DOCS_RS"] {
+    for name in
+        [SOURCE_DIR, LIB_DIR, NATIVE, CMAKE_ARGS, BUILD_DIR, SKIP_FIXES, "DOCS_RS", "LIBCLANG_PATH"]
+    {
         println!("cargo::rerun-if-env-changed={name}");
     }
     for path in ["build", "shim", "src/bindings.rs"] {

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Fails if sd-sys/src/bindings.rs differs from what bindgen makes of the pinned headers.
+# With --update, writes it instead, and prints the header hash for vendor/engine-source.toml.
+set -euo pipefail
+# shellcheck source=scripts/prerequisites.sh
+. "$(dirname "$0")/prerequisites.sh"
+need_libclang
+
+committed=sd-sys/src/bindings.rs
+messages=$(cargo build --quiet --package sdcpp-sys --features bindgen --message-format json)
+out_dir=$(printf '%s\n' "$messages" | sed -n 's/.*"reason":"build-script-executed".*sdcpp-sys.*"out_dir":"\([^"]*\)".*/\1/p' | tail -n 1)
+[ -f "$out_dir/bindings.rs" ] || { say "bindgen wrote no bindings"; exit 1; }
+
+if [ "${1:-}" = --update ]; then
+    cp "$out_dir/bindings.rs" "$committed"
+    say "wrote $committed"
+elif ! diff -u "$committed" "$out_dir/bindings.rs"; then
+    say "$committed is not what bindgen makes of the headers; run: scripts/check-bindings.sh --update"
+    exit 1
+else
+    say "$committed is up to date"
+fi

@@ -1,0 +1,103 @@
+# Sourced by the other scripts: finds what a build needs, and installs what is missing, with the
+# system's package manager where that is allowed, else without root from PyPI into .tools/.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools="$root/.tools"
+PATH="$tools/bin:$PATH"
+
+say() { printf '%s\n' "$*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root, or fails if that would need a password.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        return 1
+    fi
+}
+
+# install_by_system DEBIAN FEDORA ARCH BREW: space-separated package names for each system.
+install_by_system() {
+    # Package names are several words on purpose.
+    # shellcheck disable=SC2086
+    if have apt-get; then
+        as_root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends $1" >&2
+    elif have dnf; then
+        as_root dnf install -y -q $2 >&2
+    elif have pacman; then
+        as_root pacman -S --noconfirm --needed $3 >&2
+    elif have brew; then
+        brew install $4 >&2
+    else
+        return 1
+    fi
+}
+
+# install_from_pypi PACKAGE...: into a virtual environment whose programs are linked into .tools/bin.
+install_from_pypi() {
+    have python3 || return 1
+    mkdir -p "$tools/bin"
+    [ -x "$tools/python/bin/pip" ] || python3 -m venv "$tools/python" >&2 || return 1
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check "$@" >&2 || return 1
+    local package
+    for package in "$@"; do
+        if [ -x "$tools/python/bin/$package" ]; then
+            ln -sf "$tools/python/bin/$package" "$tools/bin/$package"
+        fi
+    done
+}
+
+need_rust() {
+    have cargo && return 0
+    if [ -f "$HOME/.cargo/env" ]; then
+        # shellcheck disable=SC1091
+        . "$HOME/.cargo/env"
+    fi
+    have cargo && return 0
+    say "Rust is missing. Install it with rustup: https://rustup.rs"
+    exit 1
+}
+
+need_compiler() {
+    if have "${CXX:-c++}" || have g++ || have clang++; then return 0; fi
+    say "Installing a C++ compiler ..."
+    install_by_system build-essential "gcc-c++ make" base-devel gcc && return 0
+    say "A C++17 compiler is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install build-essential; macOS: xcode-select --install"
+    exit 1
+}
+
+need_cmake() {
+    if have cmake && have ninja; then return 0; fi
+    say "Installing cmake and ninja ..."
+    if install_by_system "cmake ninja-build" "cmake ninja-build" "cmake ninja" "cmake ninja"; then
+        return 0
+    fi
+    say "  not by the system's package manager (no root); from PyPI into .tools/ instead"
+    install_from_pypi cmake ninja && return 0
+    say "cmake and ninja are missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install cmake ninja-build"
+    exit 1
+}
+
+# libclang, for the feature `bindgen`: only the check of the committed bindings needs it.
+need_libclang() {
+    if [ -z "${LIBCLANG_PATH:-}" ]; then
+        if ! "$tools/python/bin/python" -c 'import clang' 2>/dev/null; then
+            say "Installing libclang from PyPI into .tools/ ..."
+            install_from_pypi libclang || { say "libclang could not be installed"; exit 1; }
+        fi
+        LIBCLANG_PATH=$("$tools/python/bin/python" -c 'import clang, os; print(os.path.join(os.path.dirname(clang.__file__), "native"))')
+        export LIBCLANG_PATH
+    fi
+}
+
+need_rust
+need_compiler
+need_cmake
+export PATH
+cd "$root" || exit 1

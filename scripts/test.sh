@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Everything that CI checks, on one native build: formatting, lints, committed bindings, tests,
+# packaged crates, documentation.
+set -euo pipefail
+# shellcheck source=scripts/prerequisites.sh
+. "$(dirname "$0")/prerequisites.sh"
+
+step() { printf '\n== %s (after %s s)\n' "$*" "$SECONDS"; }
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+
+step "tests"
+cargo test --workspace --locked
+
+step "committed bindings"
+scripts/check-bindings.sh
+
+step "packaged crates"
+# Verifying builds each crate from its .crate file; the native build is shared.
+cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+step "all passed"
