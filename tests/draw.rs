@@ -1,5 +1,7 @@
 //! Drawing with the demo model, as a user does.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use common::{demo, demo_request, quick_request};

@@ -1,5 +1,7 @@
 //! What users and files get wrong: every case is a typed error that names it, and the process lives.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use common::{demo, demo_files, quick_request};

@@ -1,6 +1,8 @@
 //! The crate draws what the engine's C API draws, byte for byte: a C++ program that knows neither
 //! the shim nor Rust is given the same parameters.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use common::native::draw_directly;

@@ -1,5 +1,7 @@
 //! Opt-in: a real checkpoint, named by `SD_MODEL_PATH`, draws. Takes minutes on a CPU.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use sdcpp::{Context, ImageRequest, ModelConfig, Preset, Settings};

@@ -1,5 +1,7 @@
 //! A context goes on after what did not work, and leaves nothing behind when it is dropped.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use common::{demo, quick_request};

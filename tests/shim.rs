@@ -1,5 +1,7 @@
 //! The shim below the safe crate: what it makes of asserts, and which it must let pass.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
 mod common;
 
 use sdcpp_sys::*;
