@@ -12,7 +12,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use sdcpp::{
     CancelToken, Context, Engine, Error, Generated, ImageRequest, ModelConfig, Preset, Progress,
-    Sampler, Scheduler, Settings, VaeTiling, Watch, WeightType,
+    Sampler, Scheduler, Settings, VaeTiling, Watch, WeightType, open_picture,
 };
 use std::{
     ops::ControlFlow,
@@ -99,6 +99,9 @@ struct Options {
     verbose: bool,
 }
 
+/// Lines of the engine shown with an error.
+const MAX_LINES: usize = 5;
+
 fn sampler(text: &str) -> Result<(Sampler, Option<Scheduler>), Error> {
     Sampler::with_scheduler(text)
 }
@@ -115,8 +118,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            for line in error.engine_lines() {
+            let lines = error.engine_lines();
+            for line in lines.iter().take(MAX_LINES) {
                 eprintln!("  engine: {line}");
+            }
+            if lines.len() > MAX_LINES {
+                eprintln!("  … and {} more lines (all with --verbose)", lines.len() - MAX_LINES);
             }
             if let Some(advice) = error.advice() {
                 eprintln!("  try: {advice}");
@@ -201,16 +208,12 @@ fn request(options: &Options, settings: &Settings, preset: &Preset) -> Result<Im
         request.vae_tiling = Some(VaeTiling::default());
     }
     if let Some(path) = &options.init_img {
-        request = request.init_image(open(path)?);
+        request = request.init_image(open_picture(path)?);
     }
     if let Some(path) = &options.mask {
-        request = request.mask(open(path)?);
+        request = request.mask(open_picture(path)?);
     }
     Ok(request)
-}
-
-fn open(path: &Path) -> Result<sdcpp::image::DynamicImage, Error> {
-    sdcpp::open_picture(path)
 }
 
 /// `out.png` of several pictures is `out-1.png`, `out-2.png`, …

@@ -116,6 +116,25 @@ fn headers_that_lie_about_sizes() {
     assert!(refused(ModelConfig::new(&path)).to_string().contains("header claims"));
 }
 
+/// Names of tensors reach the engine's log as text, never as a format.
+#[test]
+fn tensor_names_are_not_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gguf, taesd) = demo_files();
+    let mut bytes = fs::read(&gguf).unwrap();
+    // Two tensors of one name are refused by ggml, which logs the name.
+    let prefix = b"model.diffusion_model.";
+    let places: Vec<_> = (0..200_000).filter(|at| bytes[*at..].starts_with(prefix)).collect();
+    assert!(places.len() > 20);
+    for at in places {
+        bytes[at..at + prefix.len()].copy_from_slice(b"%s%n%s%n%s%n%s%n%s%n%s");
+    }
+    let path = folder.path().join("format.gguf");
+    fs::write(&path, &bytes).unwrap();
+    let config = ModelConfig::new(&path).taesd(&taesd).threads(common::THREADS);
+    Context::new(config).expect_err("no tensor has its name");
+}
+
 /// Damage that the header check cannot see: the engine says no, or draws noise, and lives.
 #[test]
 fn flipped_bytes_in_tensor_names_and_data() {
@@ -254,11 +273,19 @@ fn values_outside_what_the_engine_can_take() {
             "{error:?}"
         );
     }
+    let tcd = new().sampler(sdcpp::Sampler::Tcd);
+    let error = context.generate(&tcd.clone().eta(2.0)).unwrap_err();
+    assert!(matches!(error, Error::InvalidParameter { field: "eta", .. }), "{error:?}");
+    assert!(context.generate(&tcd.eta(0.5)).is_ok());
     let error = context.generate(&new().scheduler(Scheduler::Ays)).unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
     let bad_pattern = ModelConfig::new(demo_files().0).tensor_type_rules("(=f16");
     let text = Context::new(bad_pattern).unwrap_err().to_string();
     assert!(text.starts_with("tensor_type_rules is"), "{text}");
+    // Compiled on the caller's stack, a pattern of this depth would overflow it.
+    let deep =
+        ModelConfig::new(demo_files().0).tensor_type_rules(format!("{}=f16", "(".repeat(16_000)));
+    assert!(matches!(Context::new(deep), Err(Error::InvalidParameter { .. })));
     assert!(context.generate(&new()).is_ok(), "none of this reached the engine");
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{demo, quick_request};
-use sdcpp::{CancelToken, Context, Error, ImageRequest, Progress, Stage, VaeTiling, Watch};
+use sdcpp::{CancelToken, Context, Engine, Error, ImageRequest, Progress, Stage, VaeTiling, Watch};
 use std::{
     ops::ControlFlow,
     process::Command,
@@ -72,6 +72,40 @@ fn a_token_cancels_from_another_thread_and_a_limit_by_itself() {
     let error = context.generate_with(&long, Watch::new().time_limit(limit)).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
     assert!(!context.is_poisoned());
+}
+
+#[test]
+fn opening_can_be_cancelled_and_limited() {
+    let open = |watch| Context::open(Engine::linked().unwrap(), common::demo_config(), watch);
+    let token = CancelToken::new();
+    token.cancel();
+    let error = open(Watch::new().cancel_with(token)).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error:?}");
+    let error = open(Watch::new().time_limit(Duration::ZERO)).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
+}
+
+/// The engine fills tables of names at first use; without a lock two contexts corrupt them. Each
+/// round needs a process in which they are empty.
+#[test]
+fn contexts_made_at_once_do_not_corrupt_each_other() {
+    if std::env::var_os("SDCPP_TEST_RACE").is_some() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(demo);
+            }
+        });
+        return;
+    }
+    for _ in 0..15 {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "contexts_made_at_once_do_not_corrupt_each_other"])
+            .env("SDCPP_TEST_RACE", "1")
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
 }
 
 #[test]

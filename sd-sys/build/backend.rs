@@ -31,6 +31,9 @@ impl Backend {
 
 /// The CPU is always in; these come on top.
 pub(crate) fn chosen() -> Result<Vec<Backend>, Fail> {
+    if vars::target_is("windows-gnu") {
+        return Err(Fail::new("the target windows-gnu is not supported").advise("use windows-msvc"));
+    }
     let chosen: Vec<_> = Backend::ALL.into_iter().filter(|b| vars::feature(b.feature())).collect();
     if chosen.contains(&Backend::Metal) && !vars::target_is("apple") {
         return Err(Fail::new("the feature `metal` is for Apple targets only")

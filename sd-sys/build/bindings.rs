@@ -15,9 +15,11 @@ pub(crate) fn use_committed() -> Result<(), Fail> {
 }
 
 pub(crate) fn provide(pin: &Pin, source: &Source) -> Result<(), Fail> {
-    let found = headers::fingerprint(&source.include(), &source.ggml_include())?;
+    let found = headers::fingerprint(&source.include, &source.ggml_include)?;
     if vars::feature("bindgen") {
-        println!("cargo::metadata=headers={found}");
+        // For scripts/check-bindings.sh.
+        let hash = vars::out_dir().join("headers.sha256");
+        fs::write(&hash, &found).map_err(|e| Fail::io("write", &hash, &e))?;
         return generate(source, &vars::out_dir().join(OUT_FILE));
     }
     if found != pin.headers {
@@ -43,8 +45,8 @@ fn generate(source: &Source, out: &Path) -> Result<(), Fail> {
     let builder = bindgen::Builder::default()
         .header(shim.to_string_lossy())
         .clang_args([
-            format!("-I{}", source.include().display()),
-            format!("-I{}", source.ggml_include().display()),
+            format!("-I{}", source.include.display()),
+            format!("-I{}", source.ggml_include.display()),
         ])
         .clang_args(compiler_headers())
         .allowlist_type("(sd|sdcpp)_.*")

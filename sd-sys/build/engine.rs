@@ -30,9 +30,9 @@ pub(crate) fn libraries(backends: &[Backend]) -> Vec<&'static str> {
     names
 }
 
-pub(crate) fn prebuilt(dir: PathBuf) -> Result<Engine, Fail> {
+pub(crate) fn prebuilt(dir: &Path) -> Result<Engine, Fail> {
     println!("cargo::rerun-if-changed={}", dir.display());
-    let lib_dirs = folders_with_libraries(&dir);
+    let lib_dirs = folders_with_libraries(dir);
     if lib_dirs.is_empty() {
         return Err(Fail::new(format!(
             "SDCPP_LIB_DIR={} has no static engine library",
@@ -53,10 +53,12 @@ pub(crate) fn build(
     folders: &Folders,
 ) -> Result<Engine, Fail> {
     let tools = Tools::find()?;
-    let options = options(pin, source, backends);
+    let options = options(pin, source, backends)?;
     let key = key(source, &options, &tools);
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
+    // If the folder is deleted, this script must run again.
+    println!("cargo::rerun-if-changed={}", stamp.display());
     // The user's own checkout may have changed, so there ninja decides what is stale.
     if !(source.pinned && stamp.is_file()) {
         fs::create_dir_all(&folder).map_err(|e| Fail::io("create", &folder, &e))?;
@@ -72,7 +74,11 @@ pub(crate) fn build(
 }
 
 /// The engine's options, each with the reason where it is no obvious choice.
-fn options(pin: &Pin, source: &Source, backends: &[Backend]) -> Vec<(String, String)> {
+fn options(
+    pin: &Pin,
+    source: &Source,
+    backends: &[Backend],
+) -> Result<Vec<(String, String)>, Fail> {
     let mut options: Vec<(String, String)> = [
         ("SD_BUILD_EXAMPLES", "OFF"),
         ("SD_BUILD_SHARED_LIBS", "OFF"),
@@ -92,6 +98,13 @@ fn options(pin: &Pin, source: &Source, backends: &[Backend]) -> Vec<(String, Str
     // A local build should be as fast as the machine allows; one that is shipped must not use
     // instructions of the building machine. With it off ggml takes x86-64-v3.
     options.push(("GGML_NATIVE".into(), on(vars::native())));
+    if !vars::native() && vars::target_is("x86_64") {
+        // Named, because ggml takes the compiler's baseline instead where it thinks of a distribution
+        // or of another machine.
+        for set in ["SSE42", "AVX", "AVX2", "BMI2", "FMA", "F16C"] {
+            options.push((format!("GGML_{set}"), "ON".into()));
+        }
+    }
     if vars::target_is("apple") && !backends.contains(&Backend::Metal) {
         options.push(("GGML_METAL".into(), "OFF".into()));
         options.push(("GGML_BLAS".into(), "OFF".into()));
@@ -111,13 +124,8 @@ fn options(pin: &Pin, source: &Source, backends: &[Backend]) -> Vec<(String, Str
     options.push(("SDCPP_BUILD_COMMIT".into(), commit.into()));
     let version = if source.pinned { format!("pin-{}", pin.commit) } else { commit.to_owned() };
     options.push(("SDCPP_BUILD_VERSION".into(), version));
-    for arg in vars::cmake_args() {
-        let arg = arg.strip_prefix("-D").unwrap_or(&arg).to_owned();
-        if let Some((name, value)) = arg.split_once('=') {
-            options.push((name.to_owned(), value.to_owned()));
-        }
-    }
-    options
+    options.extend(vars::cmake_args()?);
+    Ok(options)
 }
 
 fn on(yes: bool) -> String {
@@ -127,7 +135,7 @@ fn on(yes: bool) -> String {
 /// Everything that decides about the machine code, so that a change of any gets its own folder.
 fn key(source: &Source, options: &[(String, String)], tools: &Tools) -> String {
     let mut text = format!("{}\n{}\n{options:?}\n", source.key, vars::cargo("TARGET"));
-    text += &tools.compilers;
+    text += &format!("{}ninja={}\n{:?}\n", tools.compilers, tools.ninja, vars::toolchain());
     if vars::native() {
         text += &processor_features();
     }
@@ -138,12 +146,15 @@ fn key(source: &Source, options: &[(String, String)], tools: &Tools) -> String {
 fn processor_features() -> String {
     #[cfg(target_arch = "x86_64")]
     {
+        let amx = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("amx_tile"));
         format!(
-            "avx2={} fma={} f16c={} avx512f={} avx512vnni={} avx512bf16={} avxvnni={}",
+            "avx2={} fma={} f16c={} avx512f={} avx512vbmi={} avx512vnni={} avx512bf16={} \
+             avxvnni={} amx={amx}",
             is_x86_feature_detected!("avx2"),
             is_x86_feature_detected!("fma"),
             is_x86_feature_detected!("f16c"),
             is_x86_feature_detected!("avx512f"),
+            is_x86_feature_detected!("avx512vbmi"),
             is_x86_feature_detected!("avx512vnni"),
             is_x86_feature_detected!("avx512bf16"),
             is_x86_feature_detected!("avxvnni"),
@@ -223,7 +234,10 @@ fn run_cmake(
     if tools.ninja {
         config.generator("Ninja");
     }
-    if !vars::target_is("msvc") {
+    if vars::target_is("msvc") {
+        // The cmake crate replaces CMake's own flags, and with them its exception handling.
+        config.cxxflag(crate::shim::MSVC_EXCEPTIONS);
+    } else {
         // The abort callback throws through ggml's C frames; only with unwind tables is that defined.
         config.cflag("-fexceptions");
     }

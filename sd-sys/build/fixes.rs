@@ -47,30 +47,36 @@ pub(crate) fn fingerprint(fixes: &[Fix]) -> String {
     fixes.iter().map(|fix| format!("{fix:?}\n")).collect()
 }
 
-/// Applies every rule to the copy in `source`; a rule must match exactly once.
-pub(crate) fn apply(fixes: &[Fix], source: &Path) -> Result<(), Fail> {
-    fixes.iter().try_for_each(|fix| apply_one(fix, source))
+/// The files that have rules, each once.
+pub(crate) fn files(fixes: &[Fix]) -> impl Iterator<Item = &Path> {
+    fixes.iter().enumerate().filter_map(|(index, fix)| {
+        let seen = fixes.iter().take(index).any(|earlier| earlier.file == fix.file);
+        (!seen).then_some(fix.file.as_path())
+    })
 }
 
-fn apply_one(fix: &Fix, source: &Path) -> Result<(), Fail> {
-    let path = source.join(&fix.file);
-    let text = pin::read_text(&path)?;
+/// The text of `file` with its rules applied; each must match exactly once.
+pub(crate) fn apply(fixes: &[Fix], file: &Path, text: &str) -> Result<String, Fail> {
     // A checkout on Windows may have CRLF line ends; rules are written with LF.
     let text = text.replace("\r\n", "\n");
-    let found = text.matches(&fix.find).count();
-    if found != 1 {
-        let mut fail = Fail::new(format!(
-            "fix `{}` matches {found} times in {}, and must match once",
-            fix.name,
-            path.display()
-        ))
-        .advise("look at the file: upstream may have mended it or moved the place")
-        .advise(format!("then change or delete vendor/fixes/{}.toml", fix.name));
-        if vars::source_dir().is_some() {
-            fail = fail.advise(format!("or build without it: SDCPP_SKIP_FIXES={}", fix.name));
+    fixes.iter().filter(|fix| fix.file == file).try_fold(text, |text, fix| {
+        match text.matches(&fix.find).count() {
+            1 => Ok(text.replace(&fix.find, &fix.replace)),
+            found => Err(no_match(fix, found)),
         }
-        return Err(fail);
+    })
+}
+
+fn no_match(fix: &Fix, found: usize) -> Fail {
+    let fail = Fail::new(format!(
+        "fix `{}` matches {found} times in {}, and must match once",
+        fix.name,
+        fix.file.display()
+    ))
+    .advise("look at the file: upstream may have mended it or moved the place")
+    .advise(format!("then change or delete vendor/fixes/{}.toml", fix.name));
+    match vars::source_dir() {
+        Ok(Some(_)) => fail.advise(format!("or build without it: SDCPP_SKIP_FIXES={}", fix.name)),
+        _ => fail,
     }
-    let fixed = text.replace(&fix.find, &fix.replace);
-    fs::write(&path, fixed).map_err(|e| Fail::io("write", &path, &e))
 }

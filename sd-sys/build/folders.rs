@@ -14,7 +14,7 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn locate() -> Result<Self, Fail> {
-        let root = vars::build_dir().unwrap_or_else(|| target_folder().join("sdcpp-native"));
+        let root = vars::build_dir()?.unwrap_or_else(|| target_folder().join("sdcpp-native"));
         fs::create_dir_all(&root).map_err(|e| Fail::io("create", &root, &e))?;
         Ok(Self { root })
     }
@@ -25,6 +25,11 @@ impl Folders {
         let file = File::create(&path).map_err(|e| Fail::io("create", &path, &e))?;
         file.lock().map_err(|e| Fail::io("lock", &path, &e))?;
         Ok(file)
+    }
+
+    /// Inside the user's project, as a rule.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where cargo's client is told what to fetch.

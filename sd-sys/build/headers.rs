@@ -1,6 +1,6 @@
 //! The headers' fingerprint: tells a C API that differs from the pin's at build time.
 
-use crate::{fail::Fail, pin::read_text};
+use crate::{fail::Fail, pin::read_text, vars};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use std::path::Path;
 /// sees counts.
 pub(crate) fn fingerprint(include: &Path, ggml_include: &Path) -> Result<String, Fail> {
     let mut hash = Sha256::new();
-    for path in [include.join("stable-diffusion.h"), ggml_include.join("ggml-backend.h")] {
+    let shim = vars::manifest_dir().join("shim").join("sdcpp_shim.h");
+    for path in [include.join("stable-diffusion.h"), ggml_include.join("ggml-backend.h"), shim] {
         hash.update(normalise(&read_text(&path)?));
         hash.update([0]);
     }

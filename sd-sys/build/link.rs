@@ -20,6 +20,8 @@ fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
     let mut names = Vec::new();
     if vars::target_is("apple") {
         names.extend(["c++", "framework=Accelerate", "framework=Foundation"]);
+    } else if vars::target_is("bsd") {
+        names.extend(["c++", "m", "pthread"]);
     } else if vars::target_is("android") {
         names.push("c++_shared");
     } else if vars::target_is("msvc") {
@@ -44,8 +46,8 @@ fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
 /// `DEP_SDCPP_*` of crates that depend on this one directly: what a C++ program needs to call the
 /// same engine build (the parity test does).
 pub(crate) fn tell_dependents(engine: &Engine, source: &Source) {
-    println!("cargo::metadata=include={}", source.include().display());
-    println!("cargo::metadata=ggml_include={}", source.ggml_include().display());
+    println!("cargo::metadata=include={}", source.include.display());
+    println!("cargo::metadata=ggml_include={}", source.ggml_include.display());
     println!("cargo::metadata=shim={}", vars::manifest_dir().join("shim").display());
     println!("cargo::metadata=shim_lib={}", vars::out_dir().display());
     println!("cargo::metadata=lib_dirs={}", joined(&engine.lib_dirs));

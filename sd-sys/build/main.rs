@@ -34,8 +34,8 @@ fn build() -> Result<(), Fail> {
 
     let source = source::find(&pin, &folders)?;
     bindings::provide(&pin, &source)?;
-    let engine = match vars::lib_dir() {
-        Some(dir) => engine::prebuilt(dir)?,
+    let engine = match vars::lib_dir()? {
+        Some(dir) => engine::prebuilt(&dir)?,
         None => engine::build(&pin, &source, &backends, &folders)?,
     };
     shim::build(&source)?;

@@ -13,6 +13,9 @@ const FILES: [&str; 8] = [
     "tools.cpp",
 ];
 
+/// Destructors run on unwinding, and functions declared `extern "C"` may throw: the engine's do.
+pub(crate) const MSVC_EXCEPTIONS: &str = "/EHs";
+
 pub(crate) fn build(source: &Source) -> Result<(), Fail> {
     let folder = vars::manifest_dir().join("shim");
     let mut build = cc::Build::new();
@@ -23,10 +26,12 @@ pub(crate) fn build(source: &Source) -> Result<(), Fail> {
         .warnings(true)
         .extra_warnings(true)
         .include(&folder)
-        .include(source.include())
-        .include(source.ggml_include())
+        .include(&source.include)
+        .include(&source.ggml_include)
         .define("GGML_MAX_NAME", "128");
-    if !vars::target_is("msvc") {
+    if vars::target_is("msvc") {
+        build.flag(MSVC_EXCEPTIONS);
+    } else {
         build.flag("-fvisibility=hidden");
     }
     for file in FILES {

@@ -1,7 +1,14 @@
 //! Finds the engine's C++ source (the pin, or the user's own checkout) and makes the fixed copy
 //! that is built.
 
-use crate::{fail::Fail, fixes, folders::Folders, headers, pin::Pin, vars};
+use crate::{
+    fail::Fail,
+    fixes::{self, Fix},
+    folders::Folders,
+    headers,
+    pin::{self, Pin},
+    vars,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,6 +19,9 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) folder: PathBuf,
+    /// Where `stable-diffusion.h` and `ggml-backend.h` are.
+    pub(crate) include: PathBuf,
+    pub(crate) ggml_include: PathBuf,
     /// Names the source and its fixes; part of the build folder's name.
     pub(crate) key: String,
     /// The commit to report when the source is no git checkout.
@@ -21,39 +31,51 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn include(&self) -> PathBuf {
-        self.folder.join("include")
-    }
-
-    pub(crate) fn ggml_include(&self) -> PathBuf {
-        self.folder.join("ggml").join("include")
+    fn new(folder: PathBuf, key: String, commit: Option<String>, pinned: bool) -> Self {
+        let include = folder.join("include");
+        let ggml_include = folder.join("ggml").join("include");
+        Self { folder, include, ggml_include, key, commit, pinned }
     }
 }
 
 pub(crate) fn find(pin: &Pin, folders: &Folders) -> Result<Source, Fail> {
+    if let Some(source) = headers_of_prebuilt()? {
+        return Ok(source);
+    }
     let fixes = fixes::read()?;
-    match vars::source_dir() {
+    match vars::source_dir()? {
         Some(dir) => own_checkout(&dir, &fixes, folders),
         None => pinned(pin, &fixes, folders),
     }
 }
 
-fn pinned(pin: &Pin, fixes: &[fixes::Fix], folders: &Folders) -> Result<Source, Fail> {
+/// A prebuilt engine may bring its headers, in `include/`; then no source is needed. Without them it
+/// is taken to be the pin.
+fn headers_of_prebuilt() -> Result<Option<Source>, Fail> {
+    let Some(dir) = vars::lib_dir()? else { return Ok(None) };
+    let include = dir.join("include");
+    let all = ["stable-diffusion.h", "ggml.h", "ggml-backend.h"];
+    Ok(all.iter().all(|name| include.join(name).is_file()).then(|| Source {
+        ggml_include: include.clone(),
+        include,
+        ..Source::new(dir, "prebuilt".to_owned(), None, false)
+    }))
+}
+
+fn pinned(pin: &Pin, fixes: &[Fix], folders: &Folders) -> Result<Source, Fail> {
     let key = headers::short_hash([pin.checksum.as_bytes(), fixes::fingerprint(fixes).as_bytes()]);
-    let folder = folders.source(&key);
-    let source = Source { folder, key, commit: Some(pin.commit.clone()), pinned: true };
+    let source = Source::new(folders.source(&key), key, Some(pin.commit.clone()), true);
     // The stamp is written last, so a half-made copy (a full disk, a kill) is made again.
     let stamp = source.folder.join(".sdcpp-complete");
     if !stamp.is_file() {
         let upstream = fetch(pin, folders)?;
-        mirror(&upstream, &source.folder)?;
-        fixes::apply(fixes, &source.folder)?;
+        copy_fixed(&upstream, &source.folder, fixes)?;
         fs::write(&stamp, &pin.commit).map_err(|e| Fail::io("write", &stamp, &e))?;
     }
     Ok(source)
 }
 
-fn own_checkout(dir: &Path, fixes: &[fixes::Fix], folders: &Folders) -> Result<Source, Fail> {
+fn own_checkout(dir: &Path, fixes: &[Fix], folders: &Folders) -> Result<Source, Fail> {
     if !dir.join("include").join("stable-diffusion.h").is_file() {
         return Err(Fail::new(format!(
             "SDCPP_SOURCE_DIR={} is no stable-diffusion.cpp checkout: include/stable-diffusion.h is missing",
@@ -67,7 +89,17 @@ fn own_checkout(dir: &Path, fixes: &[fixes::Fix], folders: &Folders) -> Result<S
         ))
         .advise("git submodule update --init --recursive"));
     }
-    println!("cargo::rerun-if-changed={}", dir.display());
+    for part in [
+        "CMakeLists.txt",
+        "include",
+        "src",
+        "thirdparty",
+        "ggml/CMakeLists.txt",
+        "ggml/include",
+        "ggml/src",
+    ] {
+        println!("cargo::rerun-if-changed={}", dir.join(part).display());
+    }
     let skipped = vars::skipped_fixes();
     let fixes: Vec<_> = fixes.iter().filter(|f| !skipped.contains(&f.name)).cloned().collect();
     let key = headers::short_hash([
@@ -75,9 +107,8 @@ fn own_checkout(dir: &Path, fixes: &[fixes::Fix], folders: &Folders) -> Result<S
         fixes::fingerprint(&fixes).as_bytes(),
     ]);
     let folder = folders.source(&key);
-    mirror(dir, &folder)?;
-    fixes::apply(&fixes, &folder)?;
-    Ok(Source { folder, key, commit: git_commit(dir), pinned: false })
+    copy_fixed(dir, &folder, &fixes)?;
+    Ok(Source::new(folder, key, git_commit(dir), false))
 }
 
 /// Lets cargo fetch the pinned crate, and says where it lies.
@@ -92,10 +123,17 @@ fn fetch(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
         fs::write(&path, text).map_err(|e| Fail::io("write", &path, &e))?;
     }
     // What is cached needs no network, so try without first: it also answers faster.
-    let found = cargo_metadata(&manifest, true).or_else(|_| {
-        cargo(&manifest, &["fetch", "--locked"]).and_then(|_| cargo_metadata(&manifest, true))
-    });
-    let metadata = found.map_err(|said| {
+    // Cargo's configuration (mirrors, `cargo vendor`) is found from the current folder upwards: from
+    // the build folder that is the user's project, as a rule.
+    let own = vars::manifest_dir();
+    let find = |from: &Path| {
+        cargo_metadata(&manifest, from).or_else(|_| {
+            cargo(&manifest, from, &["fetch", "--locked"])?;
+            cargo_metadata(&manifest, from)
+        })
+    };
+    let metadata = find(folders.root()).or_else(|said| find(&own).map_err(|_| said));
+    let metadata = metadata.map_err(|said| {
         Fail::new(format!("the engine source ({} in the pin) could not be fetched", pin.package))
             .advise(format!("cargo said: {}", said.trim()))
             .advise(format!(
@@ -105,7 +143,7 @@ fn fetch(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
             .advise(
                 "or set SDCPP_SOURCE_DIR to a stable-diffusion.cpp checkout with its submodules",
             )
-            .advise("or set SDCPP_LIB_DIR to a folder with prebuilt engine libraries")
+            .advise("or set SDCPP_LIB_DIR to a folder with prebuilt engine libraries and their headers in include/")
     })?;
     let root = package_root(&metadata, &pin.package).ok_or_else(|| {
         Fail::new(format!("cargo metadata does not say where {} lies", pin.package))
@@ -118,30 +156,23 @@ fn fetch(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
     }
 }
 
-fn cargo_metadata(manifest: &Path, offline: bool) -> Result<String, String> {
-    let mut args = vec!["metadata", "--format-version", "1", "--locked"];
-    if offline {
-        args.push("--offline");
-    }
-    cargo(manifest, &args)
+fn cargo_metadata(manifest: &Path, from: &Path) -> Result<String, String> {
+    cargo(manifest, from, &["metadata", "--format-version", "1", "--locked", "--offline"])
 }
 
-fn cargo(manifest: &Path, args: &[&str]) -> Result<String, String> {
+fn cargo(manifest: &Path, from: &Path, args: &[&str]) -> Result<String, String> {
     let program = vars::cargo("CARGO");
-    let output = Command::new(if program.is_empty() { "cargo" } else { &program })
+    Command::new(if program.is_empty() { "cargo" } else { &program })
         .args(args)
         .arg("--manifest-path")
         .arg(manifest)
-        // The user's cargo configuration (mirrors, `cargo vendor`) is found from the current
-        // folder upwards, and the native build folder may lie elsewhere.
-        .current_dir(vars::manifest_dir())
+        .current_dir(from)
         .output()
-        .map_err(|e| format!("cannot run cargo: {e}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
+        .map_err(|e| format!("cannot run cargo: {e}"))
+        .and_then(|output| match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        })
 }
 
 /// The folder of one package, read out of `cargo metadata`'s JSON.
@@ -155,11 +186,19 @@ fn package_root(metadata: &str, package: &str) -> Option<PathBuf> {
     Path::new(found.get("manifest_path")?.as_str()?).parent().map(Path::to_path_buf)
 }
 
-/// Copies what a build needs; files that are already equal keep their time, so that ninja rebuilds
-/// only what changed.
-fn mirror(from: &Path, to: &Path) -> Result<(), Fail> {
-    const LEFT_OUT: [&str; 7] =
-        [".git", "build", "libwebp", "libwebm", "examples", "docs", "assets"];
+/// Copies what a build needs, with the fixes applied. Files that are already as they should be keep
+/// their time, so that ninja rebuilds only what changed.
+fn copy_fixed(from: &Path, to: &Path, fixes: &[Fix]) -> Result<(), Fail> {
+    copy_folder(from, to, fixes)?;
+    fixes::files(fixes).try_for_each(|file| {
+        let text = fixes::apply(fixes, file, &pin::read_text(&from.join(file))?)?;
+        write_if_changed(&to.join(file), text.as_bytes())
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path, fixes: &[Fix]) -> Result<(), Fail> {
+    // Codecs of upstream's examples, and repositories of submodules.
+    const LEFT_OUT: [&str; 3] = [".git", "libwebp", "libwebm"];
     fs::create_dir_all(to).map_err(|e| Fail::io("create", to, &e))?;
     let entries = fs::read_dir(from).map_err(|e| Fail::io("read", from, &e))?;
     for entry in entries {
@@ -167,31 +206,22 @@ fn mirror(from: &Path, to: &Path) -> Result<(), Fail> {
         let (path, target) = (entry.path(), to.join(entry.file_name()));
         if path.is_dir() {
             if !LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
-                mirror(&path, &target)?;
+                copy_folder(&path, &target, fixes)?;
             }
-        } else if !same_file(&path, &target) {
-            fs::copy(&path, &target).map_err(|e| Fail::io("copy to", &target, &e))?;
-            make_writable(&target)?;
+        } else if !fixes::files(fixes).any(|file| path.ends_with(file)) {
+            let bytes = fs::read(&path).map_err(|e| Fail::io("read", &path, &e))?;
+            write_if_changed(&target, &bytes)?;
         }
     }
     Ok(())
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
-    let size = |p: &Path| fs::metadata(p).map(|m| m.len()).ok();
-    size(a).is_some() && size(a) == size(b) && fs::read(a).ok() == fs::read(b).ok()
-}
-
-/// A vendored or cached source may be read-only, and fixes must write.
-fn make_writable(path: &Path) -> Result<(), Fail> {
-    let fail = |e| Fail::io("make writable", path, &e);
-    let mut permissions = fs::metadata(path).map_err(fail)?.permissions();
-    if permissions.readonly() {
-        #[allow(clippy::permissions_set_readonly_false)]
-        permissions.set_readonly(false);
-        fs::set_permissions(path, permissions).map_err(fail)?;
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), Fail> {
+    let same_size = fs::metadata(path).is_ok_and(|m| m.len() == bytes.len() as u64);
+    if same_size && fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
     }
-    Ok(())
+    fs::write(path, bytes).map_err(|e| Fail::io("write", path, &e))
 }
 
 fn git_commit(dir: &Path) -> Option<String> {

@@ -1,9 +1,7 @@
 //! The variables that steer the build, each read in one place. docs/linking.md lists them for users.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use crate::fail::Fail;
+use std::{env, path::PathBuf};
 
 /// Builds this checkout of upstream instead of the pin.
 const SOURCE_DIR: &str = "SDCPP_SOURCE_DIR";
@@ -25,6 +23,9 @@ pub(crate) fn rerun_rules() {
     {
         println!("cargo::rerun-if-env-changed={name}");
     }
+    for name in TOOLCHAIN {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
     for path in ["build", "shim", "src/bindings.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
@@ -34,24 +35,56 @@ pub(crate) fn rerun_rules() {
     println!("cargo::rerun-if-changed={}", vendor.display());
 }
 
+/// Variables of compilers and CMake that decide about the machine code.
+const TOOLCHAIN: [&str; 15] = [
+    "CC",
+    "CXX",
+    "CFLAGS",
+    "CXXFLAGS",
+    "LDFLAGS",
+    "CMAKE",
+    "CMAKE_GENERATOR",
+    "CMAKE_TOOLCHAIN_FILE",
+    "CMAKE_PREFIX_PATH",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "SOURCE_DATE_EPOCH",
+    "CUDACXX",
+    "CUDAARCHS",
+    "CUDAFLAGS",
+    "VULKAN_SDK",
+];
+
+/// The values of those variables that are set, as part of the name of a build.
+pub(crate) fn toolchain() -> Vec<String> {
+    TOOLCHAIN.iter().filter_map(|name| Some(format!("{name}={}", text(name)?))).collect()
+}
+
 pub(crate) fn is_docs_rs() -> bool {
     env::var_os("DOCS_RS").is_some()
 }
 
-pub(crate) fn source_dir() -> Option<PathBuf> {
+pub(crate) fn source_dir() -> Result<Option<PathBuf>, Fail> {
     path(SOURCE_DIR)
 }
 
-pub(crate) fn lib_dir() -> Option<PathBuf> {
+pub(crate) fn lib_dir() -> Result<Option<PathBuf>, Fail> {
     path(LIB_DIR)
 }
 
-pub(crate) fn build_dir() -> Option<PathBuf> {
+pub(crate) fn build_dir() -> Result<Option<PathBuf>, Fail> {
     path(BUILD_DIR)
 }
 
-pub(crate) fn cmake_args() -> Vec<String> {
-    text(CMAKE_ARGS).map(|s| s.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
+pub(crate) fn cmake_args() -> Result<Vec<(String, String)>, Fail> {
+    let args = text(CMAKE_ARGS).unwrap_or_default();
+    args.split_whitespace()
+        .map(|arg| {
+            let option = arg.strip_prefix("-D").and_then(|option| option.split_once('='));
+            option.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| {
+                Fail::new(format!("{CMAKE_ARGS}: `{arg}` is not of the form -DNAME=VALUE"))
+            })
+        })
+        .collect()
 }
 
 pub(crate) fn skipped_fixes() -> Vec<String> {
@@ -97,9 +130,14 @@ fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-fn path(name: &str) -> Option<PathBuf> {
-    let value = env::var_os(name).filter(|v| !v.is_empty())?;
-    let path = Path::new(&value);
-    // Relative paths are meant from where the user stands; build scripts run in the package folder.
-    Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+fn path(name: &str) -> Result<Option<PathBuf>, Fail> {
+    let Some(path) = env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from) else {
+        return Ok(None);
+    };
+    if path.is_absolute() {
+        Ok(Some(path))
+    } else {
+        // Cargo runs build scripts in the package's folder, so where the user stood is not known.
+        Err(Fail::new(format!("{name}={} must be an absolute path", path.display())))
+    }
 }

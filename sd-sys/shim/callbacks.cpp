@@ -48,12 +48,16 @@ void progress_callback(int step, int steps, float seconds, void*) {
 // The rule that tells whether an assert may be thrown: the message begins with the source file.
 // Under ggml-cpu/ are the kernels, which run inside a parallel region with the calling thread as
 // worker 0; leaving that by an exception lets the other workers write into buffers that are gone.
-// The quantisation tables of ggml-quants are called from there too. Everything else on the calling
-// thread (building and allocating graphs, loading, the engine itself) is outside.
+// The quantisation tables of ggml-quants are called from there too, and the Metal and BLAS backends
+// run their work on queues of their own. Everything else on the calling thread (building and
+// allocating graphs, loading, the engine itself) is outside.
 bool is_inside_graph_compute(const char* message) {
-    return std::strstr(message, "ggml-cpu") != nullptr ||
-           std::strstr(message, "ggml-quants") != nullptr ||
-           std::strstr(message, "ggml-threading") != nullptr;
+    for (const char* part : {"ggml-cpu", "ggml-quants", "ggml-threading", "ggml-metal", "ggml-blas"}) {
+        if (std::strstr(message, part) != nullptr) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void abort_callback(const char* message) {

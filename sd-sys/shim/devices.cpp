@@ -1,13 +1,32 @@
-// The devices ggml can compute on, and their memory. Needs no context.
+// The processor and the devices ggml can compute on. Needs no context.
+//
+// Asking registers the backends on first use, which can throw (Vulkan does without a driver).
 
 #include "call.hpp"
 #include "functions.hpp"
 
 namespace sdcpp {
 
+const char* system_info() {
+    const char* text = nullptr;
+    guarded(nullptr, SDCPP_STAGE_OPENING, false, nullptr, [&] {
+        text = sd_get_system_info();
+        return true;
+    });
+    return text;
+}
+
+int32_t physical_cores() {
+    int32_t cores = 0;
+    guarded(nullptr, SDCPP_STAGE_OPENING, false, nullptr, [&] {
+        cores = sd_get_num_physical_cores();
+        return true;
+    });
+    return cores;
+}
+
 size_t device_count() {
     size_t count = 0;
-    // Registering the backends happens on first use and can throw (Vulkan does without a driver).
     guarded(nullptr, SDCPP_STAGE_OPENING, false, nullptr, [&] {
         count = ggml_backend_dev_count();
         return true;

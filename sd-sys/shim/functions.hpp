@@ -23,6 +23,8 @@ const char* lora_apply_mode_name(int32_t value);
 const char* hires_upscaler_name(int32_t value);
 
 // devices.cpp
+const char* system_info();
+int32_t physical_cores();
 size_t device_count();
 int32_t device_get(size_t index, sdcpp_device* out, sdcpp_report* report);
 

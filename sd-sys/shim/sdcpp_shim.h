@@ -3,8 +3,8 @@
  * Every engine entry point that can throw, assert or print is called through the one table below.
  * Promises:
  *   - no C++ exception leaves the shim;
- *   - a failed ggml assert on the calling thread becomes SDCPP_STATUS_ASSERT, except inside CPU
- *     graph compute (see callbacks.cpp), where the process ends as upstream has it;
+ *   - a failed ggml assert on the calling thread becomes SDCPP_STATUS_ASSERT, except inside the
+ *     kernels of graph compute (see callbacks.cpp), where the process ends as upstream has it;
  *   - the engine's process-global callbacks are installed once, and lead to the hooks of the call
  *     that runs on the same thread;
  *   - what the engine allocates is freed by the engine's allocator, through the table.

@@ -71,7 +71,7 @@ pub struct ModelConfig {
     /// Textual-inversion embeddings.
     pub embeddings: Vec<Embedding>,
 
-    /// CPU threads. Default: the physical cores.
+    /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores.
     pub threads: Option<u32>,
     /// Converts the weights at loading. Default: as in the file.
     pub weight_type: Option<WeightType>,
@@ -321,7 +321,7 @@ impl ModelConfig {
             return Err(Error::invalid("model", "not set", "a model file, or `diffusion_model`"));
         }
         if let Some(threads) = self.threads {
-            validate::range("threads", threads, 1..=1024)?;
+            validate::range("threads", threads, 1..=max_threads())?;
         }
         if self.max_vram.is_nan() || self.max_vram.is_infinite() {
             return Err(Error::invalid("max_vram", self.max_vram, "a number of GiB"));
@@ -349,6 +349,16 @@ impl ModelConfig {
     }
 }
 
+/// More threads than that only wait for each other, and where the system refuses to start one the
+/// engine's loader ends the process.
+fn max_threads() -> u32 {
+    let here = std::thread::available_parallelism().map_or(1, |n| n.get());
+    u32::try_from(here.saturating_mul(4)).unwrap_or(u32::MAX).clamp(16, 1024)
+}
+
+/// The engine's regular expressions compile recursively.
+const MAX_PATTERN_BYTES: usize = 1024;
+
 /// The form of the rules; whether the engine's regular expressions take the patterns is asked when
 /// the engine is at hand.
 fn check_type_rules(rules: &str) -> Result<()> {
@@ -359,7 +369,7 @@ fn check_type_rules(rules: &str) -> Result<()> {
             .ok_or_else(|| Error::invalid("tensor_type_rules", format!("{rule:?}"), allowed()))?;
         // The engine compares names exactly, and ignores a rule it does not understand.
         let known = WeightType::ALL.iter().any(|t| t.name() == name);
-        if pattern.is_empty() || !known {
+        if pattern.is_empty() || pattern.len() > MAX_PATTERN_BYTES || !known {
             return Err(Error::invalid("tensor_type_rules", format!("{rule:?}"), allowed()));
         }
     }
@@ -375,7 +385,7 @@ mod tests {
         let fails = |config: ModelConfig| config.check().unwrap_err().to_string();
         assert!(fails(ModelConfig::default()).starts_with("model is not set"));
         assert!(fails(ModelConfig::new("x").threads(0)).starts_with("threads is 0"));
-        assert!(fails(ModelConfig::new("x").threads(1_000_000)).contains("1..=1024"));
+        assert!(fails(ModelConfig::new("x").threads(1_000_000)).contains("allowed: 1..="));
         assert!(fails(ModelConfig::new("x").backend("cpu\0")).starts_with("backend is"));
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae")).contains("pattern=type"));
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae=q9")).contains("pattern=type"));

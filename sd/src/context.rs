@@ -4,7 +4,7 @@ use crate::{
     Error, Generated, ImageRequest, ModelConfig, Picture, Result, Sampler, Scheduler, Timings,
     Watch,
     engine::{Engine, Images, Outcome, RawContext, Status},
-    failure,
+    failure::{self, During},
     infotext::{self, Facts},
 };
 use std::{path::PathBuf, sync::Arc};
@@ -75,8 +75,11 @@ impl Context {
         let (raw, outcome) = RawContext::new(engine, &config, watch)?;
         let raw = match raw {
             Some(raw) if outcome.status == Status::Ok => raw,
-            _ => return Err(failure::classify(outcome, &model)),
+            _ => return Err(failure::classify(outcome, During::Opening, &model)),
         };
+        if let Some(stopped) = outcome.stopped(true) {
+            return Err(stopped);
+        }
         let transformer = raw.default_sampler() != Some(Sampler::EulerA);
         let family = outcome.lines.family.unwrap_or_else(|| "unknown".to_owned());
         tracing::debug!(model = %model.display(), family, "context created");
@@ -122,7 +125,8 @@ impl Context {
     /// Those of [`ImageRequest::check`]; [`Error::Unsupported`] for what this model cannot do;
     /// [`Error::OutOfMemory`], [`Error::TextEncoder`], [`Error::Sampling`], [`Error::Vae`],
     /// [`Error::ModelLoad`] (weights are read at the first picture), [`Error::EngineAssertion`], or
-    /// [`Error::Poisoned`] after one of the last kind or out of memory.
+    /// [`Error::Poisoned`] after an assertion or a C++ exception (`std::bad_alloc` is one), which
+    /// leave the engine's state unknown. A failure the engine reports by itself poisons nothing.
     pub fn generate(&mut self, request: &ImageRequest) -> Result<Generated> {
         self.generate_with(request, Watch::new())
     }
@@ -137,11 +141,11 @@ impl Context {
             return Err(Error::Poisoned { cause: cause.clone() });
         }
         request.check()?;
-        self.check_for_model(request)?;
         let sampler = request.sampler.unwrap_or_else(|| self.default_sampler());
+        self.check_for_model(request, sampler)?;
         let seed = request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed);
 
-        let (images, outcome) = self.raw.generate(request, Some(sampler), seed, watch)?;
+        let (images, outcome) = self.raw.generate(request, sampler, seed, watch)?;
         if outcome.status != Status::Ok {
             return Err(self.failed(outcome));
         }
@@ -154,7 +158,7 @@ impl Context {
 
     fn failed(&mut self, outcome: Outcome) -> Error {
         let poisons = failure::poisons(outcome.status);
-        let error = failure::classify(outcome, &self.model);
+        let error = failure::classify(outcome, During::Generating, &self.model);
         if poisons {
             self.poisoned = Some(error.to_string());
         }
@@ -198,16 +202,25 @@ impl Context {
     }
 
     /// What only the model can tell: the engine reads out of bounds or divides by zero otherwise.
-    fn check_for_model(&self, request: &ImageRequest) -> Result<()> {
+    fn check_for_model(&self, request: &ImageRequest, sampler: Sampler) -> Result<()> {
         if !self.raw.makes_images() {
             return Err(Error::Unsupported {
                 what: "drawing single pictures".to_owned(),
                 reason: format!("{} is a video model", self.family),
             });
         }
-        // Align Your Steps has noise levels for these families only.
+        // Align Your Steps has noise levels for these families, and for a video model.
         let ays = self.family.starts_with("SD 1.x") || self.family.starts_with("SDXL");
-        if request.scheduler == Some(Scheduler::Ays) && !ays {
+        let scheduler = request.scheduler.or_else(|| self.raw.default_scheduler(sampler));
+        request.check_steps_with(scheduler)?;
+        if sampler == Sampler::Tcd && request.eta.is_some_and(|eta| eta > 1.0) {
+            return Err(Error::invalid(
+                "eta",
+                request.eta.unwrap_or_default(),
+                "0 to 1 with the sampler tcd",
+            ));
+        }
+        if scheduler == Some(Scheduler::Ays) && !ays {
             return Err(Error::Unsupported {
                 what: format!("the scheduler {} with {}", Scheduler::Ays, self.family),
                 reason: "it is made for SD 1.x and SDXL".to_owned(),

@@ -38,9 +38,16 @@ const WEIGHTS: &[&str] = &[
     "init model loader from file failed",
 ];
 
+/// What a failed call was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum During {
+    Opening,
+    Generating,
+}
+
 /// The error of a call that did not end well. `model` is the main file, for errors about it.
-pub(crate) fn classify(outcome: Outcome, model: &Path) -> Error {
-    if let Some(stopped) = outcome.stopped() {
+pub(crate) fn classify(outcome: Outcome, during: During, model: &Path) -> Error {
+    if let Some(stopped) = outcome.stopped(false) {
         return stopped;
     }
     let stage = outcome.ended.stage;
@@ -60,7 +67,8 @@ pub(crate) fn classify(outcome: Outcome, model: &Path) -> Error {
     let path = model.to_path_buf();
     match stage {
         _ if about_weights => Error::ModelLoad { path, report },
-        Stage::Opening | Stage::Loading => Error::ModelLoad { path, report },
+        Stage::Loading => Error::ModelLoad { path, report },
+        Stage::Opening if during == During::Opening => Error::ModelLoad { path, report },
         Stage::TextEncoding => Error::TextEncoder { report },
         Stage::VaeEncoding => Error::Vae { operation: VaeOperation::Encode, report },
         Stage::VaeDecoding => Error::Vae { operation: VaeOperation::Decode, report },

@@ -85,7 +85,8 @@ pub struct ImageRequest {
     pub batch: u32,
     /// CLIP layers to leave out at the end, 1 to 12; the model's own when absent. 1 is none.
     pub clip_skip: Option<u32>,
-    /// Noise added at each step by samplers that add some, 0 to 100. Default: the sampler's.
+    /// Noise added at each step by samplers that add some, 0 to 100, and to 1 for
+    /// [`Sampler::Tcd`]. Default: the sampler's.
     pub eta: Option<f32>,
     /// Shift of flow models' timesteps, above 0 to 100. Default: the model's.
     pub flow_shift: Option<f32>,
@@ -249,7 +250,7 @@ impl ImageRequest {
             validate::text("extra_sample_args", args)?;
         }
         self.check_sigmas()?;
-        self.check_steps_of_scheduler()?;
+        self.check_steps_with(self.scheduler)?;
         self.check_pictures()?;
         if let Some(tiling) = &self.vae_tiling {
             validate::range("vae_tiling.tile_size", tiling.tile_size.0, 4..=4096)?;
@@ -281,9 +282,9 @@ impl ImageRequest {
     }
 
     /// With one step these divide by zero.
-    fn check_steps_of_scheduler(&self) -> Result<()> {
+    pub(crate) fn check_steps_with(&self, scheduler: Option<Scheduler>) -> Result<()> {
         use Scheduler::{Exponential, Gits, Karras};
-        match self.scheduler {
+        match scheduler {
             Some(scheduler @ (Karras | Exponential | Gits))
                 if self.steps < 2 && self.custom_sigmas.is_empty() =>
             {

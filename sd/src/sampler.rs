@@ -6,8 +6,8 @@ named_enum! {
     /// How the sampler walks from noise to picture.
     ///
     /// Names are the engine's; [`FromStr`](std::str::FromStr) also takes A1111's ("Euler a",
-    /// "DPM++ 2M"). When a request names none, the engine takes [`Sampler::Euler`] for transformer
-    /// models (SD3, FLUX, Z-Image…) and [`Sampler::EulerA`] for UNets.
+    /// "DPM++ 2M"). When a request names none, it is [`Sampler::Euler`] for transformer
+    /// models (SD3, FLUX, Z-Image…) and [`Sampler::Dpmpp2m`] for UNets.
     pub enum Sampler as "sampler", end SAMPLE_METHOD_COUNT {
         /// Euler's method.
         Euler = EULER_SAMPLE_METHOD, "euler", "Euler";

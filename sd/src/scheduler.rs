@@ -14,7 +14,7 @@ named_enum! {
         Karras = KARRAS_SCHEDULER, "karras", "Karras";
         /// Evenly spaced in the logarithm. Needs two steps at least.
         Exponential = EXPONENTIAL_SCHEDULER, "exponential", "Exponential";
-        /// Align Your Steps; for SD 1.x, SDXL and SVD only.
+        /// Align Your Steps; for SD 1.x and SDXL only.
         Ays = AYS_SCHEDULER, "ays", "Align Your Steps", ["align_your_steps"];
         /// GITS. Needs two steps at least.
         Gits = GITS_SCHEDULER, "gits", "GITS";

@@ -33,6 +33,8 @@ struct Hooked<'a> {
     watch: Watch<'a>,
     clock: Clock,
     stop: Option<StopReason>,
+    /// The callback panicked, and may be in any state now; it is not called again.
+    broken: bool,
     lines: Lines,
 }
 
@@ -55,20 +57,22 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The error of a call that was stopped, if it was.
-    pub(crate) fn stopped(&self) -> Option<Error> {
+    /// The error of a call that was stopped, if it was. A call that came to its end all the same is
+    /// stopped too if `asked_is_enough`.
+    pub(crate) fn stopped(&self, asked_is_enough: bool) -> Option<Error> {
         let stage = self.ended.stage;
-        match (&self.status, &self.stop) {
-            (Status::Ok, _) => None,
+        let left = self.status == Status::Stopped || asked_is_enough;
+        match &self.stop {
             // A panic in the callback is reported even where the engine failed for another reason
             // before it could be left.
-            (_, Some(StopReason::Panicked(message))) => {
+            Some(StopReason::Panicked(message)) if left || self.status != Status::Ok => {
                 Some(Error::CallbackPanicked { message: message.clone() })
             }
-            (Status::Stopped, Some(StopReason::Deadline(limit))) => {
+            Some(StopReason::Deadline(limit)) if left => {
                 Some(Error::DeadlineExceeded { stage, limit: *limit })
             }
-            (Status::Stopped, _) => Some(Error::Cancelled { stage }),
+            Some(StopReason::Cancelled) if left => Some(Error::Cancelled { stage }),
+            _ if self.status == Status::Stopped => Some(Error::Cancelled { stage }),
             _ => None,
         }
     }
@@ -84,8 +88,13 @@ pub(crate) fn run(
     engine_call: impl FnOnce(*const sdcpp_hooks, *mut sdcpp_report) -> i32 + Send,
 ) -> Result<Outcome> {
     let mut report = Report::new(table);
-    let mut hooked =
-        Hooked { watch, clock: Clock::start(first), stop: None, lines: Lines::default() };
+    let mut hooked = Hooked {
+        watch,
+        clock: Clock::start(first),
+        stop: None,
+        broken: false,
+        lines: Lines::default(),
+    };
     let status = {
         let slots = Slots { hooked: (&raw mut hooked).cast(), report: report.as_mut_ptr() };
         let body = move || {
@@ -113,6 +122,10 @@ pub(crate) fn run(
             })
         })?
     };
+    // Loading cannot be left, and a token or limit may have come since the last event.
+    if hooked.stop.is_none() {
+        hooked.stop = hooked.asked_to_stop();
+    }
     Ok(Outcome {
         status: Status::from_shim(status),
         ended: report.take(),
@@ -154,6 +167,7 @@ impl Hooked<'_> {
         let stage = Stage::from_shim(event.stage);
         self.clock.enter(stage);
         if let Some(progress) = progress(stage, event)
+            && !self.broken
             && self.watch.tell(progress).is_break()
         {
             self.stop.get_or_insert(StopReason::Cancelled);
@@ -226,8 +240,9 @@ unsafe fn hook(user: *mut c_void, body: impl FnOnce(&mut Hooked<'_>) -> ControlF
         Ok(flow) => flow,
         Err(payload) => {
             hooked.stop = Some(StopReason::Panicked(panic_message(payload.as_ref())));
-            // The callback may be in any state now; it is not called again.
-            hooked.watch = Watch::new();
+            hooked.broken = true;
+            // A payload may panic when dropped.
+            std::mem::forget(payload);
             ControlFlow::Break(())
         }
     };

@@ -6,7 +6,7 @@ use super::{
     params::{ContextParams, ImageParams},
     report::{Report, Status},
 };
-use crate::{ImageRequest, ModelConfig, Result, Sampler, Watch, stage::Stage};
+use crate::{ImageRequest, ModelConfig, Result, Sampler, Scheduler, Watch, stage::Stage};
 use sdcpp_sys::{sd_ctx_t, sd_image_t};
 use std::ptr::{self, NonNull};
 
@@ -60,11 +60,18 @@ impl RawContext {
         Sampler::from_engine(value)
     }
 
+    /// The scheduler the engine would choose.
+    pub(crate) fn default_scheduler(&self, sampler: Sampler) -> Option<Scheduler> {
+        let (table, context) = (self.engine.table, self.pointer.as_ptr());
+        // SAFETY: the context is alive, and the number is of the engine's enum.
+        Scheduler::from_engine(unsafe { (table.default_scheduler)(context, sampler.to_engine()) })
+    }
+
     /// Draws. The pictures, or what is wrong with them, come with how the call ended.
     pub(crate) fn generate(
         &mut self,
         request: &ImageRequest,
-        sampler: Option<Sampler>,
+        sampler: Sampler,
         seed: i64,
         watch: Watch<'_>,
     ) -> Result<(Result<Images, String>, Outcome)> {

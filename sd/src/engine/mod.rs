@@ -127,7 +127,11 @@ impl Engine {
         {
             let built_for = self.system_info();
             let missing = [
+                ("AVX512_BF16 = 1", "avx512bf16", is_x86_feature_detected!("avx512bf16")),
+                ("AVX512_VNNI = 1", "avx512vnni", is_x86_feature_detected!("avx512vnni")),
+                ("AVX512_VBMI = 1", "avx512vbmi", is_x86_feature_detected!("avx512vbmi")),
                 ("AVX512 = 1", "avx512f", is_x86_feature_detected!("avx512f")),
+                ("AVX_VNNI = 1", "avxvnni", is_x86_feature_detected!("avxvnni")),
                 ("AVX2 = 1", "avx2", is_x86_feature_detected!("avx2")),
                 ("FMA = 1", "fma", is_x86_feature_detected!("fma")),
                 ("F16C = 1", "f16c", is_x86_feature_detected!("f16c")),

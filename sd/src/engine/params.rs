@@ -169,7 +169,7 @@ impl<'a> ImageParams<'a> {
     pub(super) fn new(
         table: Table,
         request: &'a ImageRequest,
-        sampler: Option<Sampler>,
+        sampler: Sampler,
         seed: i64,
     ) -> Result<Self> {
         let mut strings = Strings::default();
@@ -191,7 +191,7 @@ impl<'a> ImageParams<'a> {
         raw.strength = request.denoising_strength;
 
         let sample = &mut raw.sample_params;
-        sample.sample_method = sampler.map_or(Sampler::AUTO, Sampler::to_engine) as _;
+        sample.sample_method = sampler.to_engine() as _;
         sample.scheduler = request.scheduler.map_or(Scheduler::AUTO, Scheduler::to_engine) as _;
         sample.sample_steps = int("steps", request.steps)?;
         sample.guidance.txt_cfg = request.cfg_scale;

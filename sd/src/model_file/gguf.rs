@@ -1,27 +1,52 @@
 //! The GGUF header: counts, metadata, tensor list, then the tensors' bytes at aligned offsets.
 //!
 //! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+//!
+//! The engine has two readers. ggml's own is strict. What that refuses (more than four dimensions, long
+//! names) goes to a loose one, which misreads lists in the metadata and checks little. So a file must
+//! either keep ggml's rules, or be one that the loose reader reads as it is meant; in both cases all
+//! tensors must lie within the file.
 
-use super::{Fault, product};
+use super::{Contents, Fault, product};
 use std::{
+    collections::HashSet,
     fs::File,
     io::{BufReader, Read, Seek},
 };
 
-/// As the engine limits names.
+/// Longest name or key this reader takes.
 const MAX_NAME: u64 = 65_535;
-const MAX_DIMENSIONS: u32 = 4;
+/// Longest key the loose reader takes.
+const MAX_LOOSE_KEY: usize = 4096;
+/// ggml's limit, with room for the closing NUL; the engine sets it.
+const GGML_MAX_NAME: usize = 128;
+const GGML_MAX_DIMENSIONS: usize = 4;
+/// The loose reader folds what is over four into the last; no model has more than five.
+const MAX_DIMENSIONS: u32 = 8;
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 /// Reads little-endian values, never more than the file has.
 struct Reader {
     file: BufReader<File>,
     length: u64,
+    /// The first of ggml's rules that the file breaks.
+    not_strict: Option<String>,
+    /// The first thing that the loose reader would misread.
+    not_loose: Option<String>,
 }
 
-pub(super) fn check(mut file: File, length: u64) -> Result<(), Fault> {
+struct Tensor {
+    name: String,
+    dimensions: usize,
+    is_f32: bool,
+    offset: u64,
+    size: u64,
+}
+
+pub(super) fn check(mut file: File, length: u64) -> Result<Contents, Fault> {
     file.rewind()?;
-    let mut reader = Reader { file: BufReader::new(file), length };
+    let mut reader =
+        Reader { file: BufReader::new(file), length, not_strict: None, not_loose: None };
     reader.skip(4)?;
     let version = reader.u32()?;
     if !(2..=3).contains(&version) {
@@ -38,32 +63,64 @@ pub(super) fn check(mut file: File, length: u64) -> Result<(), Fault> {
         )));
     }
     let mut alignment = DEFAULT_ALIGNMENT;
+    let mut keys = HashSet::new();
     for _ in 0..entries {
         let key = reader.string()?;
         let kind = reader.u32()?;
+        if key.len() > MAX_LOOSE_KEY {
+            reader.not_loose.get_or_insert(format!("a key has {} bytes", key.len()));
+        }
+        if !keys.insert(key.clone()) {
+            let key = String::from_utf8_lossy(&key);
+            reader.not_strict.get_or_insert(format!("the key {key:?} comes twice"));
+        }
         if key == b"general.alignment" && kind == 4 {
             alignment = u64::from(reader.u32()?);
             if !alignment.is_power_of_two() {
                 return Err(Fault::Damaged(format!("its alignment is {alignment}")));
             }
+        } else if key == b"general.alignment" {
+            return Err(Fault::Damaged(format!("its alignment is of type {kind}")));
         } else {
             reader.skip_value(kind, 0)?;
         }
     }
-    let mut extents = Vec::new();
+    let mut list = Vec::new();
     for _ in 0..tensors {
-        extents.push(reader.tensor()?);
+        list.push(reader.tensor()?);
     }
     let data_start = reader.position()?.next_multiple_of(alignment);
     let data = length.saturating_sub(data_start);
-    for (name, offset, size) in extents {
-        if offset.checked_add(size).is_none_or(|end| end > data) {
+    let mut contents = Contents::default();
+    let mut names = HashSet::new();
+    let mut expected = 0_u64;
+    for Tensor { name, dimensions, is_f32, offset, size } in &list {
+        if offset.checked_add(*size).is_none_or(|end| end > data) {
             return Err(Fault::Damaged(format!(
                 "tensor {name:?} of {size} bytes lies at {offset}, and the file has {data} bytes of data"
             )));
         }
+        contents.add(*dimensions, *is_f32, *size);
+        let broken = if !names.insert(name) {
+            "comes twice"
+        } else if name.len() >= GGML_MAX_NAME {
+            "has a long name"
+        } else if *dimensions > GGML_MAX_DIMENSIONS {
+            "has more than four dimensions"
+        } else if *offset != expected {
+            "does not follow the one before it"
+        } else {
+            expected = (offset + size).next_multiple_of(alignment);
+            continue;
+        };
+        reader.not_strict.get_or_insert(format!("tensor {name:?} {broken}"));
     }
-    Ok(())
+    match (reader.not_strict, reader.not_loose) {
+        (Some(strict), Some(loose)) => {
+            Err(Fault::Damaged(format!("{strict}, and {loose}: the engine would misread it")))
+        }
+        _ => Ok(contents),
+    }
 }
 
 impl Reader {
@@ -116,6 +173,7 @@ impl Reader {
                 self.skip(length)
             }
             (9, _) if depth == 0 => {
+                self.not_loose.get_or_insert("its metadata has lists".to_owned());
                 let element = self.u32()?;
                 let count = self.u64()?;
                 match value_size(element) {
@@ -132,8 +190,7 @@ impl Reader {
         }
     }
 
-    /// Name, offset and size of one tensor.
-    fn tensor(&mut self) -> Result<(String, u64, u64), Fault> {
+    fn tensor(&mut self) -> Result<Tensor, Fault> {
         let name = String::from_utf8_lossy(&self.string()?).into_owned();
         let count = self.u32()?;
         if count == 0 || count > MAX_DIMENSIONS {
@@ -150,10 +207,13 @@ impl Reader {
         })?;
         let row = dimensions.first().copied().unwrap_or(0);
         let size = product(&dimensions)
-            .filter(|n| *n <= i64::MAX as u64 && row % block == 0)
+            .filter(|n| *n > 0 && *n <= i64::MAX as u64 && row % block == 0)
             .and_then(|n| (n / block).checked_mul(bytes));
         match size {
-            Some(size) => Ok((name, offset, size)),
+            Some(size) => {
+                let dimensions = dimensions.len();
+                Ok(Tensor { name, dimensions, is_f32: kind == 0, offset, size })
+            }
             None => Err(Fault::Damaged(format!(
                 "tensor {name:?} has the impossible shape {dimensions:?} for type {kind}"
             ))),
@@ -257,7 +317,7 @@ pub(super) mod tests {
     fn checked(bytes: &[u8]) -> Result<(), String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        check(file, bytes.len() as u64).map_err(|fault| match fault {
+        check(file, bytes.len() as u64).map(drop).map_err(|fault| match fault {
             Fault::Damaged(reason) => reason,
             Fault::Io(e) => e.to_string(),
         })
@@ -280,7 +340,14 @@ pub(super) mod tests {
             (checked(&file(&[u64::MAX, 2], 0, 0, 32)), "impossible shape"),
             (checked(&file(&[4, 2], 2, 0, 32)), "impossible shape"),
             (checked(&file(&[4, 2], 99, 0, 32)), "unknown type 99"),
-            (checked(&file(&[1; 5], 0, 0, 32)), "5 dimensions"),
+            (checked(&file(&[4, 0], 0, 0, 32)), "impossible shape"),
+            (checked(&file(&[1; 9], 0, 0, 32)), "9 dimensions"),
+            // Only the loose reader takes these, and it misreads the list in the metadata.
+            (
+                checked(&file(&[1; 5], 0, 0, 32)),
+                "more than four dimensions, and its metadata has lists",
+            ),
+            (checked(&file(&[4], 0, 16, 32)), "does not follow the one before it"),
             (checked(&counts), "claims 18446744073709551615 tensors"),
             (checked(&version), "version 9"),
         ];

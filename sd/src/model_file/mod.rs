@@ -20,6 +20,38 @@ pub(crate) enum Trust {
     Pickle,
 }
 
+/// What a whole file holds, as far as the engine's ways with it depend on that.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    max_dimensions: usize,
+    /// Whether all tensors are 32-bit floats.
+    all_f32: bool,
+    bytes: u64,
+}
+
+impl Contents {
+    fn add(&mut self, dimensions: usize, is_f32: bool, bytes: u64) {
+        self.all_f32 = (self.bytes == 0 || self.all_f32) && is_f32;
+        self.max_dimensions = self.max_dimensions.max(dimensions);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// The engine copies embeddings into one buffer as if all were of one type, asserts on a thread
+    /// of its own if they have three dimensions, and has 100 MB for each file.
+    fn check_embedding(&self) -> Result<(), Fault> {
+        const MOST_BYTES: u64 = 64 << 20;
+        if self.all_f32 && self.max_dimensions <= 2 && self.bytes <= MOST_BYTES {
+            Ok(())
+        } else {
+            Err(Fault::Damaged(
+                "an embedding must have 32-bit float tensors of one or two dimensions, and 64 MiB \
+                 at most"
+                    .to_owned(),
+            ))
+        }
+    }
+}
+
 /// What is wrong with a file.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -85,7 +117,7 @@ fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Res
         [] => Err(Fault::Damaged("the file is empty".into())),
         [b'G', b'G', b'U', b'F', ..] => gguf::check(file, length),
         [_, _, _, _, _, _, _, _, b'{', ..] => safetensors::check(file, length),
-        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] if trust == Trust::Pickle => Ok(()),
+        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] if trust == Trust::Pickle => return Ok(()),
         [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => {
             return Err(Error::Unsupported {
                 what: format!("the pickle checkpoint {}", path.display()),
@@ -96,6 +128,10 @@ fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Res
         }
         other => Err(Fault::Damaged(describe(other))),
     };
+    let checked = checked.and_then(|contents| match role {
+        "embeddings" => contents.check_embedding(),
+        _ => Ok(()),
+    });
     checked.map_err(|fault| match fault {
         Fault::Io(source) => unreadable(source),
         Fault::Damaged(reason) => not_a_model(role, path, reason),
@@ -121,7 +157,7 @@ fn describe(start: &[u8]) -> String {
     }
 }
 
-/// The bytes of a tensor, or why there is no such number.
+/// The number of weights, if it can be told.
 fn product(dimensions: &[u64]) -> Option<u64> {
     dimensions.iter().try_fold(1_u64, |all, d| all.checked_mul(*d))
 }

@@ -3,7 +3,7 @@
 //! The format: <https://github.com/huggingface/safetensors#format>. The crate of that name refuses
 //! files whose tensors overlap, which the engine reads, so the extents are checked here.
 
-use super::{Fault, product};
+use super::{Contents, Fault, product};
 use std::{
     fs::File,
     io::{Read, Seek},
@@ -12,7 +12,7 @@ use std::{
 /// As the reference implementation limits it.
 const MAX_HEADER: u64 = 100_000_000;
 
-pub(super) fn check(mut file: File, length: u64) -> Result<(), Fault> {
+pub(super) fn check(mut file: File, length: u64) -> Result<Contents, Fault> {
     file.rewind()?;
     let mut size = [0; 8];
     file.read_exact(&mut size)?;
@@ -31,22 +31,33 @@ pub(super) fn check(mut file: File, length: u64) -> Result<(), Fault> {
         .as_object()
         .ok_or_else(|| Fault::Damaged("its header is no JSON object".to_owned()))?;
     let data = data - size;
-    let mut any = false;
+    let mut contents = Contents::default();
     for (name, tensor) in tensors.iter().filter(|(name, _)| *name != "__metadata__") {
-        check_tensor(tensor, data)
+        check_tensor(tensor, data, &mut contents)
             .map_err(|reason| Fault::Damaged(format!("tensor {name:?} {reason}")))?;
-        any = true;
     }
-    if any { Ok(()) } else { Err(Fault::Damaged("it has no tensors".to_owned())) }
+    if contents.bytes > 0 {
+        Ok(contents)
+    } else {
+        Err(Fault::Damaged("it has no tensors".to_owned()))
+    }
 }
 
-fn check_tensor(tensor: &serde_json::Value, data: u64) -> Result<(), String> {
+fn check_tensor(
+    tensor: &serde_json::Value,
+    data: u64,
+    contents: &mut Contents,
+) -> Result<(), String> {
     let numbers = |key: &str| -> Option<Vec<u64>> {
         tensor.get(key)?.as_array()?.iter().map(serde_json::Value::as_u64).collect()
     };
     let dtype = tensor.get("dtype").and_then(|d| d.as_str()).ok_or("has no dtype")?;
     let bits = bits_of(dtype).ok_or_else(|| format!("has the unknown dtype {dtype:?}"))?;
     let shape = numbers("shape").ok_or("has no shape")?;
+    // The engine divides by dimensions.
+    if shape.contains(&0) {
+        return Err(format!("has the empty shape {shape:?}"));
+    }
     let offsets = numbers("data_offsets");
     let Some([start, end]) = offsets.as_deref() else {
         return Err("has no data_offsets".to_owned());
@@ -58,6 +69,7 @@ fn check_tensor(tensor: &serde_json::Value, data: u64) -> Result<(), String> {
     if needed != Some(end - start) {
         return Err(format!("of shape {shape:?} and type {dtype} has {} bytes", end - start));
     }
+    contents.add(shape.len(), dtype == "F32", end - start);
     Ok(())
 }
 
@@ -95,7 +107,7 @@ pub(super) mod tests {
     fn checked(bytes: &[u8]) -> Result<(), String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        check(file, bytes.len() as u64).map_err(|fault| match fault {
+        check(file, bytes.len() as u64).map(drop).map_err(|fault| match fault {
             Fault::Damaged(reason) => reason,
             Fault::Io(e) => e.to_string(),
         })
@@ -113,6 +125,7 @@ pub(super) mod tests {
             (tensor(r#"{"dtype":"F32","shape":[4],"data_offsets":[0,16]}"#, 8), "8 bytes of data"),
             (tensor(r#"{"dtype":"F32","shape":[4],"data_offsets":[16,0]}"#, 16), "lies at 16..0"),
             (tensor(r#"{"dtype":"F32","shape":[9],"data_offsets":[0,16]}"#, 16), "has 16 bytes"),
+            (tensor(r#"{"dtype":"F32","shape":[4,0],"data_offsets":[0,0]}"#, 16), "empty shape"),
             (tensor(r#"{"dtype":"F99","shape":[4],"data_offsets":[0,16]}"#, 16), "unknown dtype"),
             (tensor(r#"{"dtype":"F32","shape":[-4],"data_offsets":[0,16]}"#, 16), "no shape"),
             (tensor(r#"{"dtype":"F32","shape":[4],"data_offsets":[0]}"#, 16), "no data_offsets"),
