@@ -15,9 +15,9 @@ export SDCPP_BUILD_DIR="$root/target/sdcpp-native"
 
 # test binary -> tests in it. Left out: what runs for minutes, and tests that start other programs.
 declare -A tests=(
-    [recovery]="stopped_ a_panicking_ dropped_ a_model_file_cut_"
+    [recovery]="stopped_ opening_ a_panicking_ dropped_ a_model_file_cut_"
     [shim]="an_assert_outside_ null_and_"
-    [hostile]="truncated_ headers_ flipped_ a_decoder_for_ prompts_in_ input_pictures_ values_outside_"
+    [hostile]="truncated_ headers_ flipped_ tensor_names_ a_decoder_for_ prompts_in_ input_pictures_ values_outside_"
     [draw]="a_batch_item_ sizes_are_ progress_ contexts_move_"
 )
 
