@@ -167,6 +167,94 @@ fn a_default_sampler_fits_the_model() {
 }
 
 #[test]
+fn a_callback_is_not_called_after_its_call() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let mut context = demo();
+    let watch = Watch::new().on_progress(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    });
+    context.generate_with(&quick_request("a red circle"), watch).unwrap();
+    let during = calls.load(Ordering::Relaxed);
+    assert!(during > 0);
+    assert_eq!(Arc::strong_count(&calls), 1, "the closure is dropped with its call");
+    context.generate(&quick_request("a red circle")).unwrap();
+    demo().generate(&quick_request("a red circle")).unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), during);
+}
+
+/// Where a subscriber writes.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_engines_log_goes_to_tracing_and_prompts_stay_at_debug() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    // The engine cuts lines at 4096 bytes, here inside a character.
+    let prompt = format!("xyzzy {}", "é".repeat(4000));
+    tracing::subscriber::with_default(subscriber, || {
+        let _span = tracing::info_span!("my_request").entered();
+        let mut context = demo();
+        context.generate(&quick_request(&prompt).negative_prompt("plugh").steps(1)).unwrap();
+    });
+    let bytes = log.0.lock().unwrap().clone();
+    let text = String::from_utf8(bytes).expect("lines are valid UTF-8");
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("sdcpp::engine")).collect();
+    assert!(lines.len() > 20, "{text}");
+    assert!(lines.iter().any(|l| l.contains(" INFO ") && l.contains("generate_image")), "{text}");
+    assert!(lines.iter().any(|l| l.contains("my_request")), "events are in the caller's span");
+    let secret: Vec<_> =
+        text.lines().filter(|l| l.contains("xyzzy") || l.contains("plugh")).collect();
+    assert!(!secret.is_empty(), "the engine logs prompts; this test would show nothing else");
+    assert!(secret.iter().all(|line| line.contains(" DEBUG ")), "{secret:?}");
+}
+
+/// The names and paths of embeddings are read by the engine long after the configuration is gone.
+#[test]
+fn an_embedding_changes_the_picture_where_its_name_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sks.safetensors");
+    let header = r#"{"emb_params":{"dtype":"F32","shape":[2,768],"data_offsets":[0,6144]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    (0..1536).for_each(|i| bytes.extend(((i % 7) as f32 - 3.0).to_le_bytes()));
+    std::fs::write(&path, bytes).unwrap();
+    let draw = |config: ModelConfig, prompt: &str| {
+        let mut request = common::unet_request();
+        request.prompt = prompt.to_owned();
+        let mut context = Context::new(config).unwrap();
+        context.generate(&request).unwrap().images[0].as_bytes().to_vec()
+    };
+    let plain = draw(common::sd1_config(), "a sks cat");
+    let with = draw(common::sd1_config().embedding("sks", &path), "a sks cat");
+    assert!(with != plain, "the embedding has an effect");
+    let unused = draw(common::sd1_config().embedding("sks", &path), "a cat");
+    assert!(unused == draw(common::sd1_config(), "a cat"), "and only where it is named");
+}
+
+#[test]
 fn contexts_move_between_threads_and_run_side_by_side() {
     let expected = demo().generate(&quick_request("a red circle")).unwrap();
     let expected = expected.images[0].as_bytes();

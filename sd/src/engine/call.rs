@@ -97,6 +97,9 @@ pub(crate) fn run(
     };
     let status = {
         let slots = Slots { hooked: (&raw mut hooked).cast(), report: report.as_mut_ptr() };
+        // Events of the engine's thread belong to the caller's subscriber and span.
+        let subscriber = tracing::dispatcher::get_default(Clone::clone);
+        let span = tracing::Span::current();
         let body = move || {
             let slots = slots;
             let hooks = sdcpp_hooks {
@@ -108,7 +111,9 @@ pub(crate) fn run(
                 preview_denoised: 0,
                 preview_noisy: 0,
             };
-            engine_call(&hooks, slots.report)
+            tracing::dispatcher::with_default(&subscriber, || {
+                span.in_scope(|| engine_call(&hooks, slots.report))
+            })
         };
         thread::scope(|scope| -> Result<i32> {
             let thread = thread::Builder::new()

@@ -10,7 +10,9 @@ pub(super) const WARN: i32 = sdcpp_sys::SD_LOG_WARN as i32;
 const ERROR: i32 = sdcpp_sys::SD_LOG_ERROR as i32;
 
 /// Emits one line. The engine's DEBUG lines contain prompts, so they stay at DEBUG.
+/// Newlines in them are escaped, so that a prompt cannot forge lines of the host's log.
 pub(crate) fn emit(level: i32, line: &str) {
+    let line = line.replace('\n', "\\n").replace('\r', "\\r");
     match level {
         ERROR => tracing::error!(target: TARGET, "{line}"),
         WARN => tracing::warn!(target: TARGET, "{line}"),
