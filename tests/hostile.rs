@@ -177,9 +177,7 @@ fn texts_that_c_cannot_take() {
     assert!(fails(quick_request("x").negative_prompt("\0")).starts_with("negative_prompt is"));
     assert!(fails(quick_request(&"word ".repeat(20_000))).contains("100000 bytes"));
     assert!(fails(quick_request("(a:.)")).contains("attention weight"));
-    assert!(
-        fails(quick_request("x").extra_sample_args("\0".into())).starts_with("extra_sample_args")
-    );
+    assert!(fails(quick_request("x").extra_sample_args("\0")).starts_with("extra_sample_args"));
     let nul = ModelConfig::new(demo_files().0).taesd("a\0b");
     assert!(matches!(
         Context::new(nul),

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result,
     model_file::{self, Trust},
+    setters::setters,
     validate,
     weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType},
 };
@@ -179,80 +180,42 @@ impl Default for ModelConfig {
     }
 }
 
-/// Methods that set the field of the same name.
-macro_rules! setters {
-    ($(path $path:ident;)* $(text $text:ident;)* $(some $some:ident: $some_type:ty;)* $(plain $plain:ident: $plain_type:ty;)*) => {
-        impl ModelConfig {
-            $(
-                #[doc = concat!("Sets [`", stringify!($path), "`](Self#structfield.", stringify!($path), ").")]
-                #[must_use]
-                pub fn $path(mut self, path: impl Into<PathBuf>) -> Self {
-                    self.$path = Some(path.into());
-                    self
-                }
-            )*
-            $(
-                #[doc = concat!("Sets [`", stringify!($some), "`](Self#structfield.", stringify!($some), ").")]
-                #[must_use]
-                pub fn $some(mut self, value: $some_type) -> Self {
-                    self.$some = Some(value);
-                    self
-                }
-            )*
-            $(
-                #[doc = concat!("Sets [`", stringify!($text), "`](Self#structfield.", stringify!($text), ").")]
-                #[must_use]
-                pub fn $text(mut self, text: impl Into<String>) -> Self {
-                    self.$text = Some(text.into());
-                    self
-                }
-            )*
-            $(
-                #[doc = concat!("Sets [`", stringify!($plain), "`](Self#structfield.", stringify!($plain), ").")]
-                #[must_use]
-                pub fn $plain(mut self, value: $plain_type) -> Self {
-                    self.$plain = value;
-                    self
-                }
-            )*
-        }
-    };
-}
-
 setters! {
-    path high_noise_diffusion_model;
-    path uncond_diffusion_model;
-    path clip_l;
-    path clip_g;
-    path clip_vision;
-    path t5xxl;
-    path llm;
-    path llm_vision;
-    path embeddings_connectors;
-    path vae;
-    path audio_vae;
-    path taesd;
-    path control_net;
-    path photo_maker;
-    text tensor_type_rules;
-    text backend;
-    text params_backend;
-    some threads: u32;
-    some weight_type: WeightType;
-    some sampler_rng: RngKind;
-    some prediction: Prediction;
-    some vae_format: VaeFormat;
-    plain rng: RngKind;
-    plain lora_apply_mode: LoraApplyMode;
-    plain mmap: bool;
-    plain flash_attention: bool;
-    plain diffusion_flash_attention: bool;
-    plain diffusion_conv_direct: bool;
-    plain vae_conv_direct: bool;
-    plain taesd_preview_only: bool;
-    plain max_vram: f32;
-    plain stream_layers: bool;
-    plain trust_pickle: bool;
+    ModelConfig {
+        path high_noise_diffusion_model;
+        path uncond_diffusion_model;
+        path clip_l;
+        path clip_g;
+        path clip_vision;
+        path t5xxl;
+        path llm;
+        path llm_vision;
+        path embeddings_connectors;
+        path vae;
+        path audio_vae;
+        path taesd;
+        path control_net;
+        path photo_maker;
+        text tensor_type_rules;
+        text backend;
+        text params_backend;
+        some threads: u32;
+        some weight_type: WeightType;
+        some sampler_rng: RngKind;
+        some prediction: Prediction;
+        some vae_format: VaeFormat;
+        plain rng: RngKind;
+        plain lora_apply_mode: LoraApplyMode;
+        plain mmap: bool;
+        plain flash_attention: bool;
+        plain diffusion_flash_attention: bool;
+        plain diffusion_conv_direct: bool;
+        plain vae_conv_direct: bool;
+        plain taesd_preview_only: bool;
+        plain max_vram: f32;
+        plain stream_layers: bool;
+        plain trust_pickle: bool;
+    }
 }
 
 impl ModelConfig {

@@ -39,6 +39,7 @@ mod progress;
 mod request;
 mod sampler;
 mod scheduler;
+mod setters;
 mod settings;
 mod stage;
 mod timings;

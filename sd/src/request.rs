@@ -1,6 +1,6 @@
 //! What to draw.
 
-use crate::{Error, Result, Sampler, Scheduler, validate};
+use crate::{Error, Result, Sampler, Scheduler, setters::setters, validate};
 use image::{DynamicImage, GrayImage, Rgb, RgbImage};
 
 /// The largest width or height, in pixels. The engine counts the values of a picture in an int, which
@@ -138,46 +138,25 @@ impl Default for ImageRequest {
     }
 }
 
-macro_rules! setters {
-    ($(plain $plain:ident: $plain_type:ty;)* $(some $some:ident: $some_type:ty;)*) => {
-        impl ImageRequest {
-            $(
-                #[doc = concat!("Sets [`", stringify!($plain), "`](Self#structfield.", stringify!($plain), ").")]
-                #[must_use]
-                pub fn $plain(mut self, value: $plain_type) -> Self {
-                    self.$plain = value;
-                    self
-                }
-            )*
-            $(
-                #[doc = concat!("Sets [`", stringify!($some), "`](Self#structfield.", stringify!($some), ").")]
-                #[must_use]
-                pub fn $some(mut self, value: $some_type) -> Self {
-                    self.$some = Some(value);
-                    self
-                }
-            )*
-        }
-    };
-}
-
 setters! {
-    plain steps: u32;
-    plain cfg_scale: f32;
-    plain distilled_guidance: f32;
-    plain batch: u32;
-    plain shifted_timestep: u32;
-    plain custom_sigmas: Vec<f32>;
-    plain denoising_strength: f32;
-    some image_cfg_scale: f32;
-    some sampler: Sampler;
-    some scheduler: Scheduler;
-    some seed: i64;
-    some clip_skip: u32;
-    some eta: f32;
-    some flow_shift: f32;
-    some extra_sample_args: String;
-    some vae_tiling: VaeTiling;
+    ImageRequest {
+        plain steps: u32;
+        plain cfg_scale: f32;
+        plain distilled_guidance: f32;
+        plain batch: u32;
+        plain shifted_timestep: u32;
+        plain custom_sigmas: Vec<f32>;
+        plain denoising_strength: f32;
+        some image_cfg_scale: f32;
+        some sampler: Sampler;
+        some scheduler: Scheduler;
+        some seed: i64;
+        some clip_skip: u32;
+        some eta: f32;
+        some flow_shift: f32;
+        text extra_sample_args;
+        some vae_tiling: VaeTiling;
+    }
 }
 
 impl ImageRequest {

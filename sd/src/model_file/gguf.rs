@@ -276,7 +276,6 @@ fn block_of(kind: u32) -> Option<(u64, u64)> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn string(out: &mut Vec<u8>, text: &str) {
         out.extend((text.len() as u64).to_le_bytes());
@@ -315,12 +314,7 @@ pub(super) mod tests {
     }
 
     fn checked(bytes: &[u8]) -> Result<(), String> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        check(file, bytes.len() as u64).map(drop).map_err(|fault| match fault {
-            Fault::Damaged(reason) => reason,
-            Fault::Io(e) => e.to_string(),
-        })
+        crate::model_file::tests::checked(bytes, check)
     }
 
     #[test]

@@ -166,7 +166,20 @@ fn product(dimensions: &[u64]) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::{fs, path::PathBuf};
+    use std::{fs, io::Write as _, path::PathBuf};
+
+    /// What one format's check says of a file.
+    pub(super) fn checked(
+        bytes: &[u8],
+        check: fn(File, u64) -> Result<Contents, Fault>,
+    ) -> Result<(), String> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        check(file, bytes.len() as u64).map(drop).map_err(|fault| match fault {
+            Fault::Damaged(reason) => reason,
+            Fault::Io(e) => e.to_string(),
+        })
+    }
 
     fn refused(name: &str, bytes: &[u8]) -> String {
         let folder = tempfile::tempdir().unwrap();

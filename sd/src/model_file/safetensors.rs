@@ -88,7 +88,6 @@ fn bits_of(dtype: &str) -> Option<u64> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use std::io::Write as _;
 
     pub(in crate::model_file) fn file(header: &str, data: usize) -> Vec<u8> {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -105,12 +104,7 @@ pub(super) mod tests {
     }
 
     fn checked(bytes: &[u8]) -> Result<(), String> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        check(file, bytes.len() as u64).map(drop).map_err(|fault| match fault {
-            Fault::Damaged(reason) => reason,
-            Fault::Io(e) => e.to_string(),
-        })
+        crate::model_file::tests::checked(bytes, check)
     }
 
     #[test]
