@@ -33,8 +33,9 @@ struct Hooked<'a> {
     watch: Watch<'a>,
     clock: Clock,
     stop: Option<StopReason>,
-    /// The callback panicked, and may be in any state now; it is not called again.
-    broken: bool,
+    /// What the callback panicked with. It may be in any state now, and is not called again. The
+    /// payload is dropped outside C++, for dropping it may panic too.
+    panic: Option<Box<dyn Any + Send>>,
     lines: Lines,
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn run(
         watch,
         clock: Clock::start(first),
         stop: None,
-        broken: false,
+        panic: None,
         lines: Lines::default(),
     };
     let status = {
@@ -172,7 +173,7 @@ impl Hooked<'_> {
         let stage = Stage::from_shim(event.stage);
         self.clock.enter(stage);
         if let Some(progress) = progress(stage, event)
-            && !self.broken
+            && self.panic.is_none()
             && self.watch.tell(progress).is_break()
         {
             self.stop.get_or_insert(StopReason::Cancelled);
@@ -245,9 +246,7 @@ unsafe fn hook(user: *mut c_void, body: impl FnOnce(&mut Hooked<'_>) -> ControlF
         Ok(flow) => flow,
         Err(payload) => {
             hooked.stop = Some(StopReason::Panicked(panic_message(payload.as_ref())));
-            hooked.broken = true;
-            // A payload may panic when dropped.
-            std::mem::forget(payload);
+            hooked.panic = Some(payload);
             ControlFlow::Break(())
         }
     };
