@@ -45,7 +45,7 @@ fn an_assert_outside_compute_is_a_status_and_the_context_draws_on() {
         let mut params = params.assume_init();
         params.model_path = model.as_ptr();
         params.taesd_path = taesd.as_ptr();
-        params.n_threads = 2;
+        params.n_threads = common::THREADS as i32;
         let came = report(&table, |r| (table.context_new)(&params, ptr::null(), &mut context, r));
         assert_eq!(came.status, SDCPP_STATUS_OK, "{came:?}");
 
