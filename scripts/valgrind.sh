@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/prerequisites.sh"
 have valgrind || install_by_system valgrind valgrind valgrind valgrind || { say "valgrind is missing"; exit 1; }
 
-export SDCPP_NATIVE=0
+export SDCPP_NATIVE=0 SDCPP_TEST_SLOW=1
 # A target folder of its own, so that the usual build is not thrown away; sources are shared.
 target="$root/target/valgrind"
 export SDCPP_BUILD_DIR="$root/target/sdcpp-native"

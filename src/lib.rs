@@ -2,6 +2,11 @@
 //!
 //! For now it tells its version and what the engine was built for.
 
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 use once_cell::sync::OnceCell;
 use sdcpp::Engine;
 use std::{

@@ -7,7 +7,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
 };
 use tempfile::TempDir;
 
@@ -15,24 +14,23 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The compiled build script of `sdcpp-sys`.
-fn build_script() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "sdcpp-sys", "--message-format", "json"])
-            .current_dir(repository())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .filter(|line| line.contains("sdcpp-sys") && line.contains("custom-build"))
-            .find_map(|line| line.split("\"filenames\":[\"").nth(1)?.split('"').next())
-            .map(PathBuf::from)
-            .expect("cargo names the build script")
-    })
+/// The build script of `sdcpp-sys` that was compiled last in this target folder.
+fn build_script() -> PathBuf {
+    let profiles = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    // With `--target`, build scripts are in the host's folder and tests in the target's.
+    [profile.to_path_buf(), profiles.join(profile.file_name().unwrap())]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder.join("build")).into_iter().flatten().flatten())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("sdcpp-sys-"))
+        .map(|entry| {
+            entry.path().join(format!("build-script-main{}", std::env::consts::EXE_SUFFIX))
+        })
+        .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+        .max()
+        .map(|(_, path)| path)
+        .expect("cargo has compiled the build script")
 }
 
 /// Runs the build script in an empty build folder; says whether it ended well, and what it printed.
@@ -49,6 +47,9 @@ fn run(vars: &[(&str, &Path)]) -> (bool, String) {
         .env("HOST", env!("SDCPP_NATIVE_TARGET"))
         .env("OPT_LEVEL", "0")
         .env("NUM_JOBS", "2");
+    for name in ["SDCPP_SOURCE_DIR", "SDCPP_LIB_DIR", "SDCPP_CMAKE_ARGS", "SDCPP_SKIP_FIXES"] {
+        command.env_remove(name);
+    }
     for (name, value) in vars {
         command.env(name, value);
     }

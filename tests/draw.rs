@@ -137,7 +137,7 @@ fn progress_tells_loading_encoding_each_step_and_decoding() {
 #[test]
 fn progress_goes_into_a_channel_too() {
     let (sender, receiver) = crossbeam_channel::unbounded();
-    demo().generate_with(&quick_request("a red circle"), Watch::new().to_channel(sender)).unwrap();
+    demo().generate_with(&quick_request("a red circle"), Watch::new().send_to(sender)).unwrap();
     let events: Vec<_> = receiver.iter().collect();
     assert!(matches!(events.last(), Some(Progress::Decoding { .. })), "{events:?}");
 }
@@ -188,39 +188,17 @@ fn a_callback_is_not_called_after_its_call() {
     assert_eq!(calls.load(Ordering::Relaxed), during);
 }
 
-/// Where a subscriber writes.
-#[derive(Clone, Default)]
-struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn the_engines_log_goes_to_tracing_and_prompts_stay_at_debug() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let log = common::Log::default();
     // The engine cuts lines at 4096 bytes, here inside a character.
     let prompt = format!("xyzzy {}", "é".repeat(4000));
-    tracing::subscriber::with_default(subscriber, || {
+    tracing::subscriber::with_default(log.subscriber(), || {
         let _span = tracing::info_span!("my_request").entered();
         let mut context = demo();
         context.generate(&quick_request(&prompt).negative_prompt("plugh").steps(1)).unwrap();
     });
-    let bytes = log.0.lock().unwrap().clone();
-    let text = String::from_utf8(bytes).expect("lines are valid UTF-8");
+    let text = log.text();
     let lines: Vec<_> = text.lines().filter(|line| line.contains("sdcpp::engine")).collect();
     assert!(lines.len() > 20, "{text}");
     assert!(lines.iter().any(|l| l.contains(" INFO ") && l.contains("generate_image")), "{text}");
@@ -322,6 +300,8 @@ fn the_example_ranks_options_environment_preset_and_default() {
             .args(["--prompt", "x", "-o"])
             .arg(&out)
             .args(options)
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|p| ("PATH", p)))
             .envs(vars.iter().copied())
             .output()
             .unwrap();
@@ -343,22 +323,16 @@ fn parameters(path: &Path) -> String {
     String::from_utf8_lossy(&bytes[at..end]).into_owned()
 }
 
-/// The example of this name, built by the profile of this test: `cargo test` has done so already,
-/// `cargo test --test draw` has not.
+/// The example of this name: `cargo test` builds examples, beside the tests.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let profile_folder = test.parent().and_then(Path::parent).unwrap();
-    let release = profile_folder.ends_with("release");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--example", name])
-        .args(release.then_some("--release"))
-        .arg("--target-dir")
-        .arg(profile_folder.parent().unwrap())
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .unwrap();
-    assert!(built.success());
-    profile_folder.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.is_file(),
+        "cargo test --test draw builds no examples: cargo build --example {name}"
+    );
+    path
 }
 
 #[test]

@@ -116,23 +116,54 @@ fn headers_that_lie_about_sizes() {
     assert!(refused(ModelConfig::new(&path)).to_string().contains("header claims"));
 }
 
-/// Names of tensors reach the engine's log as text, never as a format.
+/// Names of tensors reach the engine's log as text, never as a format. ggml logs a name that comes
+/// twice.
 #[test]
 fn tensor_names_are_not_formats() {
     let folder = tempfile::tempdir().unwrap();
     let (gguf, taesd) = demo_files();
     let mut bytes = fs::read(&gguf).unwrap();
-    // Two tensors of one name are refused by ggml, which logs the name.
-    let prefix = b"model.diffusion_model.";
-    let places: Vec<_> = (0..200_000).filter(|at| bytes[*at..].starts_with(prefix)).collect();
-    assert!(places.len() > 20);
-    for at in places {
-        bytes[at..at + prefix.len()].copy_from_slice(b"%s%n%s%n%s%n%s%n%s%n%s");
+    let find =
+        |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|w| w == text).unwrap();
+    let hostile = b"%s%n%s%n%s%n%s%n%s%n%s";
+    for name in ["layers.0.attention.k_norm.weight", "layers.0.attention.q_norm.weight"] {
+        let name = format!("model.diffusion_model.{name}");
+        let at = find(&bytes, name.as_bytes());
+        let length = u64::from_le_bytes(bytes[at - 8..at].try_into().unwrap());
+        assert_eq!(length as usize, name.len());
+        let same = name.replace("k_norm", "q_norm");
+        bytes[at..at + name.len()].copy_from_slice(same.as_bytes());
+        bytes[at..at + hostile.len()].copy_from_slice(hostile);
     }
     let path = folder.path().join("format.gguf");
     fs::write(&path, &bytes).unwrap();
-    let config = ModelConfig::new(&path).taesd(&taesd).threads(common::THREADS);
-    Context::new(config).expect_err("no tensor has its name");
+    let log = common::Log::default();
+    tracing::subscriber::with_default(log.subscriber(), || {
+        let config = ModelConfig::new(&path).taesd(&taesd).threads(common::THREADS);
+        Context::new(config)
+            .and_then(|mut context| context.generate(&quick_request("a red circle")))
+            .expect_err("a tensor is missing");
+    });
+    assert!(log.text().contains("duplicate tensor name '%s%n"), "{}", log.text());
+}
+
+/// Reading a pipe would wait for a writer.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_no_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.gguf");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), Path::new("/dev/null")] {
+        let text = refused(ModelConfig::new(path)).to_string();
+        assert!(text.contains("it is no regular file"), "{text}");
+        assert!(sdcpp::open_picture(path).is_err());
+    }
+    let below_a_file = demo_files().0.join("child.gguf");
+    assert!(matches!(
+        refused(ModelConfig::new(&below_a_file)),
+        Error::FileUnreadable { role: "model", path, .. } if path == below_a_file
+    ));
 }
 
 /// Damage that the header check cannot see: the engine says no, or draws noise, and lives.

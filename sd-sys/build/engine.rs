@@ -4,10 +4,11 @@ use crate::{
     backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars,
 };
 use std::{
-    fs,
+    fs, io,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, SystemTime},
 };
 
 /// Where the static libraries are.
@@ -63,7 +64,7 @@ pub(crate) fn build(
     if !(source.pinned && stamp.is_file()) {
         fs::create_dir_all(&folder).map_err(|e| Fail::io("create", &folder, &e))?;
         run_cmake(source, &options, &tools, &folder)?;
-        fs::write(&stamp, &key).map_err(|e| Fail::io("write", &stamp, &e))?;
+        write_stamp(&stamp, &key).map_err(|e| Fail::io("write", &stamp, &e))?;
     }
     let lib_dirs = folders_with_libraries(&folder);
     if lib_dirs.is_empty() {
@@ -71,6 +72,14 @@ pub(crate) fn build(
             .advise("delete this folder and build again"));
     }
     Ok(Engine { lib_dirs })
+}
+
+/// The stamp is watched, and Cargo takes a file that is newer than the start of this script as changed:
+/// so its time is long ago.
+fn write_stamp(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)?;
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    fs::File::options().write(true).open(path)?.set_modified(long_ago)
 }
 
 /// The engine's options, each with the reason where it is no obvious choice.

@@ -45,15 +45,14 @@ fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
 
 /// `DEP_SDCPP_*` of crates that depend on this one directly: what a C++ program needs to call the
 /// same engine build (the parity test does).
-pub(crate) fn tell_dependents(engine: &Engine, source: &Source) {
+pub(crate) fn tell_dependents(engine: &Engine, source: &Source, backends: &[Backend]) {
     println!("cargo::metadata=include={}", source.include.display());
     println!("cargo::metadata=ggml_include={}", source.ggml_include.display());
     println!("cargo::metadata=shim={}", vars::manifest_dir().join("shim").display());
     println!("cargo::metadata=shim_lib={}", vars::out_dir().display());
     println!("cargo::metadata=lib_dirs={}", joined(&engine.lib_dirs));
-    let backends = crate::backend::chosen().unwrap_or_default();
-    println!("cargo::metadata=libs={}", engine::libraries(&backends).join(";"));
-    println!("cargo::metadata=system_libs={}", system_libraries(&backends).join(";"));
+    println!("cargo::metadata=libs={}", engine::libraries(backends).join(";"));
+    println!("cargo::metadata=system_libs={}", system_libraries(backends).join(";"));
 }
 
 fn joined(dirs: &[PathBuf]) -> String {

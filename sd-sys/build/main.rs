@@ -40,6 +40,6 @@ fn build() -> Result<(), Fail> {
     };
     shim::build(&source)?;
     link::emit(&engine, &backends);
-    link::tell_dependents(&engine, &source);
+    link::tell_dependents(&engine, &source, &backends);
     Ok(())
 }

@@ -84,6 +84,8 @@ std::string Call::errors() {
 void Call::on_log(int32_t level, std::string_view line) {
     if (hooks_.log != nullptr) {
         hooks_.log(hooks_.user, level, line.data(), line.size());
+    } else {
+        log_by_default(level, line);
     }
     if (level == SD_LOG_ERROR) {
         keep_error(line);

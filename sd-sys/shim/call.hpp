@@ -52,6 +52,8 @@ private:
 };
 
 void install_callbacks();
+// To the host's sink for lines that belong to no call with a hook of its own.
+void log_by_default(int32_t level, std::string_view line);
 int32_t finish(sdcpp_report* report, int32_t status, int32_t stage, const std::string& message,
                const std::string& errors) noexcept;
 

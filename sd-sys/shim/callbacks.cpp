@@ -3,7 +3,8 @@
 #include "call.hpp"
 
 #include <atomic>
-#include <cstring>
+#include <cctype>
+#include <string_view>
 
 #include "ggml.h"
 
@@ -13,12 +14,16 @@ namespace {
 
 std::atomic<sdcpp_default_log_t> default_log{nullptr};
 
+}  // namespace
+
 void log_by_default(int32_t level, std::string_view line) {
     const sdcpp_default_log_t log = default_log.load();
     if (log != nullptr) {
         log(level, line.data(), line.size());
     }
 }
+
+namespace {
 
 void log_callback(enum sd_log_level_t level, const char* text, void*) {
     if (text == nullptr) {
@@ -51,9 +56,24 @@ void progress_callback(int step, int steps, float seconds, void*) {
 // The quantisation tables of ggml-quants are called from there too, and the Metal and BLAS backends
 // run their work on queues of their own. Everything else on the calling thread (building and
 // allocating graphs, loading, the engine itself) is outside.
-bool is_inside_graph_compute(const char* message) {
+//
+// Only the file's place inside ggml counts: the folder of the build, and what the message says, may
+// contain anything.
+bool is_inside_graph_compute(std::string_view message) {
+    size_t end = message.find(':');
+    while (end != std::string_view::npos &&
+           (end + 1 >= message.size() || !std::isdigit(static_cast<unsigned char>(message[end + 1])))) {
+        end = message.find(':', end + 1);
+    }
+    std::string_view file = message.substr(0, end);
+    for (const char* folder : {"/ggml/src/", "\\ggml\\src\\"}) {
+        const size_t at = file.rfind(folder);
+        if (at != std::string_view::npos) {
+            file.remove_prefix(at);
+        }
+    }
     for (const char* part : {"ggml-cpu", "ggml-quants", "ggml-threading", "ggml-metal", "ggml-blas"}) {
-        if (std::strstr(message, part) != nullptr) {
+        if (file.find(part) != std::string_view::npos) {
             return true;
         }
     }

@@ -214,6 +214,13 @@ setters! {
         plain taesd_preview_only: bool;
         plain max_vram: f32;
         plain stream_layers: bool;
+        plain circular_x: bool;
+        plain circular_y: bool;
+        plain force_sdxl_vae_conv_scale: bool;
+        plain chroma_use_dit_mask: bool;
+        plain chroma_use_t5_mask: bool;
+        plain chroma_t5_mask_pad: u32;
+        plain qwen_image_zero_cond_t: bool;
         plain trust_pickle: bool;
     }
 }
@@ -289,6 +296,16 @@ impl ModelConfig {
         if self.max_vram.is_nan() || self.max_vram.is_infinite() {
             return Err(Error::invalid("max_vram", self.max_vram, "a number of GiB"));
         }
+        if self.stream_layers && self.max_vram == 0.0 {
+            return Err(Error::invalid(
+                "stream_layers",
+                "set without max_vram",
+                "both, or neither",
+            ));
+        }
+        if self.taesd_preview_only && self.taesd.is_none() {
+            return Err(Error::invalid("taesd_preview_only", "set without taesd", "with a taesd"));
+        }
         validate::range("chroma_t5_mask_pad", self.chroma_t5_mask_pad, 0..=512)?;
         for (field, text) in [
             ("backend", &self.backend),
@@ -343,6 +360,15 @@ fn check_type_rules(rules: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_rules_are_accepted_or_refused(rules in "([a-z^.$(]{0,5}=?(f16|q8_0|q9|)?,?){0,4}") {
+            let ok = check_type_rules(&rules).is_ok();
+            let bad = rules.split(',').any(|r| !r.is_empty() && !r.contains('='));
+            assert!(!(ok && bad), "{rules}");
+        }
+    }
+
     #[test]
     fn values_are_checked_before_files() {
         let fails = |config: ModelConfig| config.check().unwrap_err().to_string();
@@ -353,6 +379,8 @@ mod tests {
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae")).contains("pattern=type"));
         assert!(fails(ModelConfig::new("x").tensor_type_rules("vae=q9")).contains("pattern=type"));
         assert!(fails(ModelConfig::new("x").max_vram(f32::NAN)).starts_with("max_vram"));
+        assert!(fails(ModelConfig::new("x").stream_layers(true)).starts_with("stream_layers is"));
+        assert!(fails(ModelConfig::new("x").taesd_preview_only(true)).starts_with("taesd_preview"));
         assert!(matches!(
             ModelConfig::new("/no/such/file").check(),
             Err(Error::FileNotFound { role: "model", .. })

@@ -1,19 +1,19 @@
 //! A loaded model, and drawing with it.
 
 use crate::{
-    Error, Generated, ImageRequest, ModelConfig, Picture, Result, Sampler, Scheduler, Timings,
-    Watch,
+    EngineReport, Error, Generated, ImageRequest, ModelConfig, Picture, Result, Sampler, Scheduler,
+    Timings, Watch,
     engine::{Engine, Images, Outcome, RawContext, Status},
     failure::{self, During},
     infotext::{self, Facts},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{borrow::Borrow, path::PathBuf, sync::Arc};
 
 /// A model, loaded once and used for any number of pictures.
 ///
 /// A context may move between threads, and is used by one at a time: it is [`Send`] and not [`Sync`].
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn shared_between_threads<T: Sync>() {}
 /// shared_between_threads::<sdcpp::Context>();
 /// ```
@@ -51,8 +51,8 @@ impl Context {
     /// # Errors
     /// Those of [`ModelConfig::check`], [`Error::ModelLoad`] if the engine refuses the model,
     /// [`Error::OutOfMemory`].
-    pub fn new(config: ModelConfig) -> Result<Self> {
-        Self::open(Engine::linked()?, config, Watch::new())
+    pub fn new(config: impl Borrow<ModelConfig>) -> Result<Self> {
+        Self::open(&Engine::linked()?, config, Watch::new())
     }
 
     /// Opens a model with `engine`, watched by `watch`. Loading cannot be left half-way: a cancel
@@ -60,7 +60,12 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::new`], and [`Error::Cancelled`] or [`Error::DeadlineExceeded`].
-    pub fn open(engine: Engine, config: ModelConfig, watch: Watch<'_>) -> Result<Self> {
+    pub fn open(
+        engine: &Engine,
+        config: impl Borrow<ModelConfig>,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        let config = config.borrow();
         if engine.mock {
             config.check_values()?;
         } else {
@@ -72,7 +77,7 @@ impl Context {
             }
         }
         let model = config.main_file().map(PathBuf::from).unwrap_or_default();
-        let (raw, outcome) = RawContext::new(engine, &config, watch)?;
+        let (raw, outcome) = RawContext::new(engine, config, watch)?;
         let raw = match raw {
             Some(raw) if outcome.status == Status::Ok => raw,
             _ => return Err(failure::classify(outcome, During::Opening, &model)),
@@ -85,7 +90,7 @@ impl Context {
         tracing::debug!(model = %model.display(), family, "context created");
         Ok(Self {
             raw,
-            engine,
+            engine: engine.clone(),
             model,
             family,
             transformer,
@@ -100,8 +105,8 @@ impl Context {
     }
 
     /// The engine this context runs on.
-    pub fn engine(&self) -> Engine {
-        self.engine
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// How long opening took. Weights come in later, with the first picture.
@@ -149,9 +154,12 @@ impl Context {
         if outcome.status != Status::Ok {
             return Err(self.failed(outcome));
         }
-        let images = images.map_err(|reason| Error::Unsupported {
-            what: "what the engine returned".to_owned(),
-            reason,
+        if let Some(stopped) = outcome.stopped(false) {
+            return Err(stopped);
+        }
+        let images = images.map_err(|reason| Error::Engine {
+            stage: outcome.ended.stage,
+            report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
         })?;
         Ok(self.collect(request, sampler, seed, images, outcome))
     }
@@ -182,6 +190,7 @@ impl Context {
                 let facts = Facts {
                     sampler: Some(sampler),
                     scheduler: request.scheduler,
+                    steps: request.effective_steps(),
                     seed,
                     width: shape.width,
                     height: shape.height,

@@ -128,6 +128,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_read(line in "(allocating |failed to allocate |memory allocation of size )?\\PC{0,30}( MiB on device |buffer of size )?\\PC{0,20}") {
+            let _ = asked_for(&report(&[&line]));
+        }
+    }
+
     #[test]
     fn sizes_and_devices_are_read_from_allocator_lines() {
         let cases = [

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 pub(crate) struct Facts<'a> {
     pub(crate) sampler: Option<Sampler>,
     pub(crate) scheduler: Option<Scheduler>,
+    pub(crate) steps: u32,
     pub(crate) seed: i64,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -20,7 +21,7 @@ pub(crate) fn write(request: &ImageRequest, facts: &Facts<'_>) -> String {
     if !request.negative_prompt.is_empty() {
         let _ = write!(text, "\nNegative prompt: {}", request.negative_prompt);
     }
-    let mut settings: Vec<(&str, String)> = vec![("Steps", request.steps.to_string())];
+    let mut settings: Vec<(&str, String)> = vec![("Steps", facts.steps.to_string())];
     if let Some(sampler) = facts.sampler {
         settings.push(("Sampler", sampler.label().to_owned()));
     }
@@ -69,6 +70,7 @@ mod tests {
         let facts = Facts {
             sampler: Some(Sampler::EulerA),
             scheduler: Some(Scheduler::Karras),
+            steps: 12,
             seed: 7,
             width: 128,
             height: 64,

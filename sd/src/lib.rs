@@ -48,6 +48,7 @@ mod weights;
 
 pub use config::{Embedding, ModelConfig};
 pub use context::Context;
+pub use crossbeam_channel;
 pub use engine::{Device, DeviceKind, Engine};
 pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;

@@ -8,7 +8,7 @@
 //! use sdcpp::{Context, ImageRequest, ModelConfig, Watch, mock};
 //!
 //! # fn main() -> sdcpp::Result<()> {
-//! let mut context = Context::open(mock::engine(), ModelConfig::new("any"), Watch::new())?;
+//! let mut context = Context::open(&mock::engine(), ModelConfig::new("any"), Watch::new())?;
 //! let generated = context.generate(&ImageRequest::new("anything").size(64, 64).seed(1))?;
 //! assert_eq!(generated.images[0].width(), 64);
 //!
@@ -40,6 +40,8 @@ pub const FAULTS: &[&str] = &[
     "null-pixels",
     "huge-image",
     "unknown-status",
+    "one-channel",
+    "four-channels",
 ];
 
 /// A mock engine. Model files are not looked at.
@@ -48,7 +50,7 @@ pub fn engine() -> Engine {
 }
 
 /// The value of [`ImageRequest::extra_sample_args`](crate::ImageRequest::extra_sample_args) that
-/// makes a generation fail as named; see [`FAULTS`]. To make opening fail, set
+/// makes a generation fail, or draw in another form, as named in [`FAULTS`]; other names do nothing. To make opening fail, set
 /// [`ModelConfig::backend`](crate::ModelConfig::backend) to a name that does not begin with `cpu`.
 pub fn fault(name: &str) -> String {
     format!("mock.fault={name}")
@@ -283,14 +285,20 @@ fn picture(params: &sd_img_gen_params_t, index: i32, fault: &str) -> sd_image_t 
     let seed = params.seed.wrapping_add(i64::from(index)) as u64;
     let tint = prompt.bytes().fold(seed, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
     let (width, height) = (params.width.max(0) as u32, params.height.max(0) as u32);
+    let channel = match fault {
+        "one-channel" => 1,
+        "four-channels" => 4,
+        _ => 3,
+    };
     let pixels: Vec<u8> = (0..height)
         .flat_map(|y| (0..width).map(move |x| (x, y)))
         .flat_map(|(x, y)| {
-            [(x * 255 / width.max(1)) as u8, (y * 255 / height.max(1)) as u8, tint as u8]
+            let (x, y) = ((x * 255 / width.max(1)) as u8, (y * 255 / height.max(1)) as u8);
+            [x, y, tint as u8, 128].into_iter().take(channel as usize)
         })
         .collect();
     let data = Box::into_raw(pixels.into_boxed_slice()).cast::<u8>();
-    let image = sd_image_t { width, height, channel: 3, data };
+    let image = sd_image_t { width, height, channel, data };
     match fault {
         "null-pixels" | "huge-image" => {
             free_pixels(&image);

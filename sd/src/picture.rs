@@ -70,8 +70,7 @@ impl Picture {
 
     /// A copy as RGB; the transparency of RGBA pictures is dropped.
     pub fn to_rgb(&self) -> RgbImage {
-        RgbImage::from_raw(self.width(), self.height(), self.as_bytes().to_vec())
-            .unwrap_or_else(|| self.to_dynamic().into_rgb8())
+        self.to_dynamic().into_rgb8()
     }
 
     /// A copy as RGBA, opaque where the model draws no transparency.
@@ -147,9 +146,13 @@ impl Picture {
     /// under another name in the same folder, then renamed over an existing one.
     ///
     /// # Errors
-    /// [`Error::Io`] with the path, or [`Error::ImageCodec`].
+    /// [`Error::Io`] with the path, [`Error::ImageCodec`], or [`Error::InvalidParameter`] if the name
+    /// has an extension other than `png`.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
+        if path.extension().is_some_and(|e| !e.eq_ignore_ascii_case("png")) {
+            return Err(Error::invalid("path", path.display(), "a name that ends in .png"));
+        }
         let doing = || format!("write {}", path.display());
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -173,6 +176,12 @@ impl Picture {
 pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
     const ROLE: &str = "picture";
     let path = path.as_ref();
+    if path.metadata().is_ok_and(|m| !m.is_file()) {
+        return Err(Error::ImageCodec {
+            doing: format!("read the picture {}", path.display()),
+            reason: "it is no regular file".to_owned(),
+        });
+    }
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE, path: path.to_owned() },
         _ => Error::FileUnreadable { role: ROLE, path: path.to_owned(), source },

@@ -2,7 +2,7 @@
 
 use crate::{Error, ImageRequest, ModelConfig, Result, Sampler, Scheduler};
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -45,9 +45,20 @@ impl Preset {
     /// [`Error::FileUnreadable`] or [`Error::InvalidParameter`] if there is one that cannot be used.
     pub fn beside(model: impl AsRef<Path>) -> Result<Self> {
         let path = model.as_ref().with_extension("preset.json");
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
         match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, path.parent().unwrap_or(Path::new(""))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Ok(text) => {
+                let preset = Self::parse(&text, path.parent().unwrap_or(Path::new("")));
+                preset.map_err(|error| match error {
+                    Error::InvalidParameter { field, value, allowed } => {
+                        let value = format!("{value}, in {}", path.display());
+                        Error::InvalidParameter { field, value, allowed }
+                    }
+                    other => other,
+                })
+            }
             Err(source) => Err(Error::FileUnreadable { role: "preset", path, source }),
         }
     }
@@ -116,6 +127,14 @@ mod tests {
         let mut own = ModelConfig::new("m.gguf").vae("v.gguf");
         preset.apply_to_config(&mut own);
         assert_eq!(own.taesd, None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_preset_or_an_error(text in "\\PC*", key in "[a-z_]{1,12}", value in "[0-9\"a-z.\\-]{0,9}") {
+            let _ = Preset::parse(&text, Path::new(""));
+            let _ = Preset::parse(&format!("{{\"{key}\":{value}}}"), Path::new(""));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// What an operation has come to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Progress {
     /// Weights are being read; at the first use of each part of the model.
@@ -129,7 +129,7 @@ impl<'a> Watch<'a> {
     /// Sends each event into a channel. An event is dropped when a bounded channel is full, so that
     /// a slow reader never holds the engine up; a reader that is gone is no reason to stop.
     #[must_use]
-    pub fn to_channel(mut self, sender: Sender<Progress>) -> Self {
+    pub fn send_to(mut self, sender: Sender<Progress>) -> Self {
         self.channel = Some(sender);
         self
     }
@@ -152,7 +152,7 @@ impl<'a> Watch<'a> {
     /// Tells everyone who watches.
     pub(crate) fn tell(&mut self, progress: Progress) -> ControlFlow<()> {
         if let Some(channel) = &self.channel {
-            match channel.try_send(progress) {
+            match channel.try_send(progress.clone()) {
                 Ok(()) | Err(TrySendError::Full(_)) => {}
                 Err(TrySendError::Disconnected(_)) => self.channel = None,
             }
@@ -182,13 +182,13 @@ mod tests {
     #[test]
     fn a_full_or_closed_channel_stops_nothing() {
         let (sender, receiver) = crossbeam_channel::bounded(1);
-        let mut watch = Watch::new().to_channel(sender);
+        let mut watch = Watch::new().send_to(sender);
         let event = Progress::Encoding { tile: 0, tiles: 0 };
-        assert!(watch.tell(event).is_continue());
-        assert!(watch.tell(event).is_continue());
+        assert!(watch.tell(event.clone()).is_continue());
+        assert!(watch.tell(event.clone()).is_continue());
         assert_eq!(receiver.len(), 1);
         drop(receiver);
-        assert!(watch.tell(event).is_continue());
+        assert!(watch.tell(event.clone()).is_continue());
         assert!(watch.channel.is_none());
     }
 }

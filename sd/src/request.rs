@@ -239,6 +239,14 @@ impl ImageRequest {
         Ok(())
     }
 
+    /// Steps that are run: own sigmas have their own number.
+    pub(crate) fn effective_steps(&self) -> u32 {
+        match u32::try_from(self.custom_sigmas.len()) {
+            Ok(0) | Err(_) => self.steps,
+            Ok(sigmas) => sigmas - 1,
+        }
+    }
+
     fn check_sigmas(&self) -> Result<()> {
         let sigmas = &self.custom_sigmas;
         let invalid = |value: String| {
@@ -253,6 +261,13 @@ impl ImageRequest {
         }
         if let Some(bad) = sigmas.iter().find(|s| !s.is_finite() || **s < 0.0) {
             return invalid(format!("a list with {bad}"));
+        }
+        if let (Some(scheduler), false) = (self.scheduler, sigmas.is_empty()) {
+            return Err(Error::invalid(
+                "custom_sigmas",
+                format!("set together with the scheduler {scheduler}"),
+                "one of the two",
+            ));
         }
         if !sigmas.is_sorted_by(|a, b| a > b) {
             return invalid("a list that does not fall".to_owned());
@@ -403,8 +418,10 @@ mod tests {
     #[test]
     fn one_step_is_fine_where_the_scheduler_can() {
         assert!(ImageRequest::new("x").steps(1).scheduler(Scheduler::Discrete).check().is_ok());
-        let own = ImageRequest::new("x").steps(1).scheduler(Scheduler::Karras);
-        assert!(own.custom_sigmas(vec![1.0, 0.0]).check().is_ok());
+        let own = ImageRequest::new("x").steps(1).custom_sigmas(vec![1.0, 0.0]);
+        assert!(own.check().is_ok());
+        let both = refused(own.scheduler(Scheduler::Karras));
+        assert!(both.contains("together with the scheduler karras"), "{both}");
     }
 
     #[test]

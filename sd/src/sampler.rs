@@ -98,6 +98,23 @@ mod tests {
         assert!(error.to_string().contains("euler_a"), "{error}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_written_in_the_text(text in "\\PC{0,20}") {
+            if let Ok((sampler, scheduler)) = Sampler::with_scheduler(&text) {
+                let again = scheduler.map_or(sampler.name().to_owned(), |s| format!("{sampler} {s}"));
+                assert_eq!(Sampler::with_scheduler(&again).unwrap(), (sampler, scheduler));
+            }
+        }
+
+        #[test]
+        fn every_pair_of_names_is_read(a in 0..Sampler::ALL.len(), b in 0..Scheduler::ALL.len()) {
+            let (sampler, scheduler) = (Sampler::ALL[a], Scheduler::ALL[b]);
+            let text = format!("{} {}", sampler.label(), scheduler.name());
+            assert_eq!(Sampler::with_scheduler(&text).unwrap(), (sampler, Some(scheduler)));
+        }
+    }
+
     #[test]
     fn every_name_and_label_is_read_back() {
         for sampler in Sampler::ALL {

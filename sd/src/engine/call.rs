@@ -64,9 +64,9 @@ impl Outcome {
         let stage = self.ended.stage;
         let left = self.status == Status::Stopped || asked_is_enough;
         match &self.stop {
-            // A panic in the callback is reported even where the engine failed for another reason
-            // before it could be left.
-            Some(StopReason::Panicked(message)) if left || self.status != Status::Ok => {
+            // A panic in the callback is reported even where the engine failed for another reason, or
+            // came to its end, before it could be left.
+            Some(StopReason::Panicked(message)) => {
                 Some(Error::CallbackPanicked { message: message.clone() })
             }
             Some(StopReason::Deadline(limit)) if left => {

@@ -7,14 +7,14 @@ use super::{
     report::{Report, Status},
 };
 use crate::{ImageRequest, ModelConfig, Result, Sampler, Scheduler, Watch, stage::Stage};
-use sdcpp_sys::{sd_ctx_t, sd_image_t};
+use sdcpp_sys::{Table, sd_ctx_t, sd_image_t};
 use std::ptr::{self, NonNull};
 
 /// An engine context, owned.
 #[derive(Debug)]
 pub(crate) struct RawContext {
     pointer: NonNull<sd_ctx_t>,
-    engine: Engine,
+    table: Table,
 }
 
 // SAFETY: the engine binds nothing of a context to a thread; it only must not be used from two at
@@ -30,39 +30,40 @@ unsafe impl<T> Send for Out<T> {}
 impl RawContext {
     /// Creates a context; none if the engine refuses, with the reason in the outcome.
     pub(crate) fn new(
-        engine: Engine,
+        engine: &Engine,
         config: &ModelConfig,
         watch: Watch<'_>,
     ) -> Result<(Option<Self>, Outcome)> {
         let threads = config.threads.unwrap_or_else(|| engine.physical_cores());
-        let params = ContextParams::new(engine.table, config, threads)?;
+        let table = engine.table;
+        let params = ContextParams::new(table, config, threads)?;
         let mut made: *mut sd_ctx_t = ptr::null_mut();
         let out = Out(&raw mut made);
         let params = &params;
-        let outcome = call::run(engine.table, watch, Stage::Opening, move |hooks, report| {
+        let outcome = call::run(table, watch, Stage::Opening, move |hooks, report| {
             let out = out;
             // SAFETY: all pointers lead to values that live until the call's thread is joined.
-            unsafe { (engine.table.context_new)(params.as_ptr(), hooks, out.0, report) }
+            unsafe { (table.context_new)(params.as_ptr(), hooks, out.0, report) }
         })?;
-        let context = NonNull::new(made).map(|pointer| Self { pointer, engine });
+        let context = NonNull::new(made).map(|pointer| Self { pointer, table });
         Ok((context, outcome))
     }
 
     pub(crate) fn makes_images(&self) -> bool {
         // SAFETY: the context is alive.
-        unsafe { (self.engine.table.context_makes_images)(self.pointer.as_ptr()) != 0 }
+        unsafe { (self.table.context_makes_images)(self.pointer.as_ptr()) != 0 }
     }
 
     /// The sampler the engine would choose, which tells transformers from UNets.
     pub(crate) fn default_sampler(&self) -> Option<Sampler> {
         // SAFETY: the context is alive.
-        let value = unsafe { (self.engine.table.default_sample_method)(self.pointer.as_ptr()) };
+        let value = unsafe { (self.table.default_sample_method)(self.pointer.as_ptr()) };
         Sampler::from_engine(value)
     }
 
     /// The scheduler the engine would choose.
     pub(crate) fn default_scheduler(&self, sampler: Sampler) -> Option<Scheduler> {
-        let (table, context) = (self.engine.table, self.pointer.as_ptr());
+        let (table, context) = (self.table, self.pointer.as_ptr());
         // SAFETY: the context is alive, and the number is of the engine's enum.
         Scheduler::from_engine(unsafe { (table.default_scheduler)(context, sampler.to_engine()) })
     }
@@ -75,7 +76,7 @@ impl RawContext {
         seed: i64,
         watch: Watch<'_>,
     ) -> Result<(Result<Images, String>, Outcome)> {
-        let table = self.engine.table;
+        let table = self.table;
         let params = ImageParams::new(table, request, sampler, seed)?;
         let mut made: *mut sd_image_t = ptr::null_mut();
         let (context, out) = (Out(self.pointer.as_ptr()), Out(&raw mut made));
@@ -94,10 +95,10 @@ impl RawContext {
 
 impl Drop for RawContext {
     fn drop(&mut self) {
-        let mut report = Report::new(self.engine.table);
+        let mut report = Report::new(self.table);
         // SAFETY: the context is ours and freed once.
         let status =
-            unsafe { (self.engine.table.context_free)(self.pointer.as_ptr(), report.as_mut_ptr()) };
+            unsafe { (self.table.context_free)(self.pointer.as_ptr(), report.as_mut_ptr()) };
         if Status::from_shim(status) != Status::Ok {
             let ended = report.take();
             tracing::error!(report = %ended.report, "freeing a context failed");

@@ -10,9 +10,18 @@ pub(super) const WARN: i32 = sdcpp_sys::SD_LOG_WARN as i32;
 const ERROR: i32 = sdcpp_sys::SD_LOG_ERROR as i32;
 
 /// Emits one line. The engine's DEBUG lines contain prompts, so they stay at DEBUG.
-/// Newlines in them are escaped, so that a prompt cannot forge lines of the host's log.
+/// Control characters in them are escaped, so that a prompt cannot forge lines of the host's log or
+/// steer its terminal.
 pub(crate) fn emit(level: i32, line: &str) {
-    let line = line.replace('\n', "\\n").replace('\r', "\\r");
+    let mut escaped = String::with_capacity(line.len());
+    for c in line.chars() {
+        match c {
+            '\t' => escaped.push(c),
+            c if c.is_control() => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
+        }
+    }
+    let line = escaped;
     match level {
         ERROR => tracing::error!(target: TARGET, "{line}"),
         WARN => tracing::warn!(target: TARGET, "{line}"),

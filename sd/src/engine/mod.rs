@@ -26,11 +26,11 @@ use report::Report;
 use sdcpp_sys::{Table, sdcpp_device};
 use std::ffi::{CStr, CString, c_char};
 
-/// An engine: the table of functions that reaches it. Copies are cheap and equal.
+/// An engine: the table of functions that reaches it. Clones are cheap.
 ///
 /// Each [`Context`](crate::Context) holds its own, so that engines of different origin (linked, and
 /// mocks in tests) live side by side in one program.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) table: Table,
     /// Whether no model files are needed.
@@ -100,7 +100,7 @@ impl Engine {
                 engine.route_stray_log_lines();
                 Ok(engine)
             })
-            .copied()
+            .cloned()
     }
 
     /// An engine reached through a table from elsewhere.

@@ -15,7 +15,7 @@ static_assertions::assert_impl_all!(ImageRequest: Send, Sync);
 static_assertions::assert_impl_all!(Error: Send, Sync);
 
 fn context() -> Context {
-    Context::open(mock::engine(), ModelConfig::new("mock"), Watch::new()).unwrap()
+    Context::open(&mock::engine(), ModelConfig::new("mock"), Watch::new()).unwrap()
 }
 
 fn request() -> ImageRequest {
@@ -55,8 +55,9 @@ fn each_failure_has_its_kind() {
 #[test]
 fn what_the_engine_returns_is_checked() {
     for fault in ["no-images", "null-pixels", "huge-image"] {
-        let text = failing(fault).to_string();
-        assert!(text.starts_with("what the engine returned is not supported"), "{text}");
+        let error = failing(fault);
+        assert!(matches!(error, Error::Engine { .. }), "{error:?}");
+        assert!(error.to_string().contains("picture"), "{error}");
     }
 }
 
@@ -79,7 +80,7 @@ fn an_assertion_or_exception_poisons_and_a_failure_does_not() {
 #[test]
 fn a_refused_context_is_an_error_with_the_reason() {
     let config = ModelConfig::new("mock").backend("quantum0");
-    let error = Context::open(mock::engine(), config, Watch::new()).unwrap_err();
+    let error = Context::open(&mock::engine(), config, Watch::new()).unwrap_err();
     assert!(matches!(error, Error::ModelLoad { .. }), "{error:?}");
     assert!(error.to_string().contains("backend 'quantum0' was not found"), "{error}");
 }
@@ -188,6 +189,38 @@ fn png_carries_the_parameters_and_the_pixels() {
 }
 
 #[test]
+fn pictures_of_one_and_four_channels_keep_their_shape() {
+    for (fault, channels) in [("one-channel", 1), ("four-channels", 4)] {
+        let request = request().extra_sample_args(mock::fault(fault));
+        let picture = context().generate(&request).unwrap().images.remove(0);
+        assert_eq!(
+            (picture.channels(), picture.as_bytes().len()),
+            (channels, 64 * 64 * channels as usize)
+        );
+        let rgb = picture.to_rgb();
+        assert_eq!(rgb.dimensions(), (64, 64));
+        let found = rgb.get_pixel(32, 16).0;
+        // The red of the mock's gradient is half-way at half the width.
+        assert!(found[0].abs_diff(127) < 4, "{found:?}");
+        let alpha = picture.to_rgba().get_pixel(0, 0).0[3];
+        assert_eq!(alpha, if channels == 4 { 128 } else { 255 });
+        let png = image::load_from_memory(&picture.to_png().unwrap()).unwrap();
+        assert_eq!(u32::from(png.color().channel_count()), channels);
+        assert_eq!(png.as_bytes(), picture.as_bytes());
+    }
+}
+
+#[test]
+fn a_panic_at_the_last_event_is_reported_too() {
+    let watch = Watch::new().on_progress(|p| match p {
+        Progress::Decoding { .. } => panic!("late"),
+        _ => ControlFlow::Continue(()),
+    });
+    let error = context().generate_with(&request(), watch).unwrap_err();
+    assert!(matches!(error, Error::CallbackPanicked { .. }), "{error:?}");
+}
+
+#[test]
 fn saving_leaves_a_whole_file_or_none() {
     let folder = tempfile::tempdir().unwrap();
     let generated = context().generate(&request()).unwrap();
@@ -196,6 +229,8 @@ fn saving_leaves_a_whole_file_or_none() {
     generated.images[0].save(&path).unwrap();
     assert_eq!(image::open(&path).unwrap().width(), 64);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    let error = generated.images[0].save(folder.path().join("a.jpg")).unwrap_err();
+    assert!(error.to_string().contains("ends in .png"), "{error}");
     let error = generated.images[0].save(folder.path().join("no/such/folder.png")).unwrap_err();
     assert!(error.to_string().contains("folder.png"), "{error}");
 }
@@ -223,7 +258,26 @@ fn the_linked_engine_names_every_enum_value_as_we_do() {
     same!(RngKind, rng_type_name);
     same!(LoraApplyMode, lora_apply_mode_name);
     same!(WeightType, type_name);
-    // A header that gains a value must gain one here. Weight types are a choice of the useful.
+    // Weight types are a choice of the useful; these are the others.
+    let left_out = [
+        "q8_1", "q8_K", "iq2_xxs", "iq2_xs", "iq3_xxs", "iq1_s", "iq3_s", "iq2_s", "i8", "i16",
+        "i32", "i64", "f64", "iq1_m", "tq1_0", "tq2_0", "nvfp4", "q1_0",
+    ];
+    for value in 0..WeightType::AUTO {
+        // SAFETY: as above.
+        let name = unsafe { super::text((table.type_name)(value)) };
+        // Numbers of types that ggml has dropped have no name, or say so.
+        let dropped =
+            name.is_empty() || name.starts_with("DEPRECATED") || name.starts_with("TYPE_");
+        assert!(
+            dropped
+                || WeightType::from_engine(value).is_some()
+                || left_out.contains(&name.as_str()),
+            "{value}: {name}"
+        );
+    }
+    assert_eq!(sdcpp_sys::SD_VAE_FORMAT_COUNT, 3, "VaeFormat has three");
+    // A header that gains a value must gain one here.
     assert_eq!(Sampler::ALL.len() as i32, Sampler::AUTO);
     assert_eq!(Scheduler::ALL.len() as i32, Scheduler::AUTO);
     assert_eq!(Prediction::ALL.len() as i32, Prediction::AUTO);

@@ -90,7 +90,10 @@ pub(crate) fn check(role: &'static str, path: &Path, trust: Trust) -> Result<()>
             return Err(Error::FileUnreadable { role, path: path.to_owned(), source });
         }
     };
-    if !metadata.is_dir() {
+    if !metadata.is_dir() && !metadata.is_file() {
+        return Err(not_a_model(role, path, "it is no regular file".to_owned()));
+    }
+    if metadata.is_file() {
         return check_file(role, path, metadata.len(), trust);
     }
     let mut files = DIFFUSERS.iter().map(|name| path.join(name));
