@@ -103,8 +103,8 @@ fn perceiver(l: &mut Layout) {
             });
             l.scope(format_args!("layers.{i}.1"), |l| {
                 l.norm(0, PROMPT);
-                l.linear_no_bias("1.1", PROMPT, 4 * PROMPT);
-                l.linear_no_bias("1.3", 4 * PROMPT, PROMPT);
+                l.linear_no_bias(1, PROMPT, 4 * PROMPT);
+                l.linear_no_bias(3, 4 * PROMPT, PROMPT);
             });
         }
         l.linear("proj_out", PROMPT, PROMPT);
