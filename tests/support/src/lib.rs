@@ -161,7 +161,8 @@ pub fn embedding(spec: Embedding) -> io::Result<PathBuf> {
     TinyModel::new(Architecture::Embedding(spec), format).cached()
 }
 
-/// PhotoMaker for an SDXL UNet of the least width.
+/// PhotoMaker for an SDXL UNet of the least width. The prompt must name the person and then
+/// say `img`, as in `a man img`: without that word the engine fails an assertion.
 ///
 /// # Errors
 ///

@@ -68,8 +68,9 @@ pub enum Format {
     /// GGUF with the weights in this type where that fits.
     Gguf(WeightType),
     /// The same with tensors which share their data: large layouts in a small file, and mapped
-    /// into memory no more than that in memory. Only the engine reads it. A LoRA must not be
-    /// merged into it, as it would be into all tensors at once.
+    /// into memory no more than that in memory. Only the engine reads it, with two lines of
+    /// error in its log. A LoRA must not be merged into the mapped file, as it would be into all
+    /// tensors at once.
     GgufAliased(WeightType),
     /// Safetensors with everything in this type.
     Safetensors(FloatType),
@@ -233,6 +234,17 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), models.len());
+    }
+
+    /// The engine looks there for the version.
+    #[test]
+    fn the_name_of_a_photo_maker_says_its_version() {
+        let name = |version| {
+            let architecture = Architecture::PhotoMaker { version, unet_width: 32 };
+            TinyModel::new(architecture, Format::GgufAliased(WeightType::Q4_0)).file_name()
+        };
+        assert!(!name(PhotoMaker::V1).contains("v2"));
+        assert!(name(PhotoMaker::V2).contains("v2"));
     }
 
     #[test]
