@@ -22,6 +22,9 @@
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
+// Used by the two below.
+#[cfg_attr(not(test), allow(dead_code))]
+mod blend;
 mod config;
 mod context;
 mod engine;
@@ -29,10 +32,15 @@ mod error;
 mod failure;
 mod generated;
 mod infotext;
+// Until requests use the plans, they are for tests alone.
+#[cfg_attr(not(test), allow(dead_code))]
+mod inpaint;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod model_file;
 mod named;
+#[cfg_attr(not(test), allow(dead_code))]
+mod outpaint;
 mod picture;
 mod preset;
 mod progress;
@@ -53,6 +61,8 @@ pub use engine::{Device, DeviceKind, Engine};
 pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use image;
+pub use inpaint::{Inpaint, InpaintArea};
+pub use outpaint::{Outpaint, OutpaintFill};
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
 pub use progress::{CancelToken, Progress, Watch};
