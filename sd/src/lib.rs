@@ -22,7 +22,8 @@
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
-// Used by the two below.
+mod animation;
+// Used by the plans of `inpaint` and `outpaint`.
 #[cfg_attr(not(test), allow(dead_code))]
 mod blend;
 mod config;
@@ -54,6 +55,7 @@ mod timings;
 mod validate;
 mod weights;
 
+pub use animation::{Animation, AnimationFormat, Audio, Frame, MAX_FRAMES, WavSamples};
 pub use config::{Embedding, ModelConfig};
 pub use context::Context;
 pub use crossbeam_channel;
