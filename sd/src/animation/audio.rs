@@ -60,7 +60,7 @@ impl<'a> Audio<'a> {
         validate::range("audio.sample_rate", self.sample_rate, 1..=768_000)?;
         validate::range("audio.channels", self.channels, 1..=8)?;
         let count = self.samples.len();
-        if count == 0 || count % usize::from(self.channels) != 0 {
+        if count == 0 || !count.is_multiple_of(usize::from(self.channels)) {
             return Err(Error::invalid(
                 "audio.samples",
                 format!("a list of {count}"),

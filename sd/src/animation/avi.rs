@@ -181,7 +181,8 @@ fn main_header(animation: &Animation<'_>, contents: &Contents) -> Vec<u8> {
 
 fn bytes_a_second(animation: &Animation<'_>, contents: &Contents) -> u32 {
     let sound = animation.audio.map_or(0, |a| a.sample_rate * u32::from(a.channels) * 2);
-    (f64::from(contents.largest_frame) * animation.fps).ceil() as u32 + sound
+    let video = (f64::from(contents.largest_frame) * animation.fps).ceil() as u32;
+    video.saturating_add(sound)
 }
 
 fn video_stream(animation: &Animation<'_>, contents: &Contents) -> Vec<u8> {

@@ -4,6 +4,9 @@ use crate::{Error, Result};
 use image::RgbImage;
 
 /// The pixels of one frame: 8-bit RGB, rows from the top, without padding.
+///
+/// Made of an [`RgbImage`] by `into`, and of a [`Picture`](crate::Picture) that has no transparency
+/// by `Frame::new(picture.width(), picture.height(), picture.as_bytes())`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     width: u32,

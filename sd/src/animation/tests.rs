@@ -251,6 +251,20 @@ proptest! {
     }
 
     #[test]
+    fn noise_is_written_in_any_size(size in (1..=40_u32, 1..=40_u32), seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut frame = RgbImage::new(size.0, size.1);
+        random.fill(&mut frame);
+        let animation = Animation::new([&frame, &frame], 10.0);
+        for format in AnimationFormat::ALL {
+            if *format != AnimationFormat::PngFrames && format.check_built().is_ok() {
+                prop_assert!(image::load_from_memory(&bytes(&animation, *format)).is_ok()
+                    || *format == AnimationFormat::Avi);
+            }
+        }
+    }
+
+    #[test]
     fn no_animation_panics(
         width in 0..5_u32, height in 0..5_u32, count in 0..4_usize, fps: f64, quality: u8,
         samples in proptest::collection::vec(any::<f32>(), 0..9), rate: u32, channels in 0..12_u16,
