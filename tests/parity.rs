@@ -40,11 +40,11 @@ fn demo_model_batch_negative_prompt_sampler_scheduler_and_rng() {
 
 #[test]
 fn demo_model_image_to_image_and_inpainting() {
-    let start = common::quick_request("a blue square").init_image(common::test_picture(96, 80));
+    let start = common::quick_request("a blue square").init_image(common::test_picture(64, 64));
     let whole = compare(common::demo_config(), &start.clone().denoising_strength(0.6));
     let masked = compare(
         common::demo_config(),
-        &start.denoising_strength(0.6).mask(common::test_mask(96, 80)),
+        &start.denoising_strength(0.6).mask(common::test_mask(64, 64)),
     );
     assert_ne!(whole.images[0].as_bytes(), masked.images[0].as_bytes());
 }
