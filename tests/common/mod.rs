@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod compare;
 pub(crate) mod direct;
 pub(crate) mod native;
 
