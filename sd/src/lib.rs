@@ -53,6 +53,10 @@ pub use engine::{Device, DeviceKind, Engine};
 pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use image;
+pub use model_file::{
+    Architecture, Component, ComponentSize, Format, LoraInfo, MetadataValue, Mismatch,
+    MissingParts, ModelFile, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
+};
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
 pub use progress::{CancelToken, Progress, Watch};

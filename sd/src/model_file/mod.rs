@@ -1,19 +1,41 @@
 //! Looks at model files before the engine maps them: it trusts offsets in their headers, and a
 //! truncated file under mmap would end the process with SIGBUS.
 
+mod architecture;
+mod component;
+mod configured;
+mod detect;
+mod fits;
 mod gguf;
 mod header;
+mod inspect;
+mod lora;
+mod lora_names;
 mod metadata;
+mod parts;
 mod safetensors;
+mod standalone;
+mod summary;
 mod tensor;
 
+pub use architecture::{Architecture, TextEncoder, VaeKind};
+pub use component::{Component, ComponentSize};
+pub(crate) use configured::missing_parts;
+pub use fits::Mismatch;
 pub use header::Format;
+pub use inspect::ModelFile;
+pub use lora::LoraInfo;
 pub use metadata::MetadataValue;
+pub use parts::{MissingParts, Part};
 pub use tensor::{TensorInfo, TensorType};
 
 use crate::{Error, Result};
 use header::Header;
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Which formats may be handed to the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +54,30 @@ pub(crate) enum Fault {
     Damaged(String),
 }
 
-/// The files of a diffusers folder that the engine reads; the first is needed.
-const DIFFUSERS: [&str; 4] = [
-    "unet/diffusion_pytorch_model.safetensors",
-    "vae/diffusion_pytorch_model.safetensors",
-    "text_encoder/model.safetensors",
-    "text_encoder_2/model.safetensors",
+/// The files of a diffusers folder that the engine reads, with the prefixes it gives their tensors;
+/// the first is needed.
+const DIFFUSERS: [(&str, &str); 4] = [
+    ("unet/diffusion_pytorch_model.safetensors", "unet."),
+    ("vae/diffusion_pytorch_model.safetensors", "vae."),
+    ("text_encoder/model.safetensors", "te."),
+    ("text_encoder_2/model.safetensors", "te.1."),
 ];
 
 /// Checks that `path` is a model file all of whose tensors lie within it, or a diffusers folder of
 /// such files.
 pub(crate) fn check(role: &'static str, path: &Path, trust: Trust) -> Result<()> {
+    let metadata = regular(role, path)?;
+    if metadata.is_file() {
+        return check_file(role, path, metadata.len(), trust);
+    }
+    for (file, _) in diffusers(role, path)? {
+        check_file(role, &file, inner_length(role, &file)?, trust)?;
+    }
+    Ok(())
+}
+
+/// What `path` is, if it is a file or a folder.
+fn regular(role: &'static str, path: &Path) -> Result<fs::Metadata> {
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -55,22 +90,29 @@ pub(crate) fn check(role: &'static str, path: &Path, trust: Trust) -> Result<()>
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(not_a_model(role, path, "it is no regular file".to_owned()));
     }
-    if metadata.is_file() {
-        return check_file(role, path, metadata.len(), trust);
+    Ok(metadata)
+}
+
+/// The length of a file within a folder, which must be no folder or pipe.
+fn inner_length(role: &'static str, path: &Path) -> Result<u64> {
+    match regular(role, path)? {
+        metadata if metadata.is_file() => Ok(metadata.len()),
+        _ => Err(not_a_model(role, path, "it is a folder".to_owned())),
     }
-    let mut files = DIFFUSERS.iter().map(|name| path.join(name));
-    if role != "model" || !files.next().is_some_and(|unet| unet.is_file()) {
+}
+
+/// The files of a diffusers folder that are there.
+fn diffusers(role: &'static str, folder: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
+    let [(unet, _), ..] = DIFFUSERS;
+    if role != "model" || !folder.join(unet).is_file() {
         return Err(not_a_model(
             role,
-            path,
-            format!("it is a folder without {}, so no diffusers model", DIFFUSERS[0]),
+            folder,
+            format!("it is a folder without {unet}, so no diffusers model"),
         ));
     }
-    for file in DIFFUSERS.iter().map(|name| path.join(name)).filter(|file| file.exists()) {
-        let length = file.metadata().map(|m| m.len()).unwrap_or(0);
-        check_file(role, &file, length, trust)?;
-    }
-    Ok(())
+    let files = DIFFUSERS.iter().map(|(name, prefix)| (folder.join(name), *prefix));
+    Ok(files.filter(|(file, _)| file.exists()).collect())
 }
 
 fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Result<()> {

@@ -121,7 +121,7 @@ impl TensorType {
 
     /// Bytes of so many weights whose rows have `row` of them; none if rows do not end with a block.
     pub(super) fn bytes_of_rows(self, weights: u64, row: u64) -> Option<u64> {
-        (row % self.block == 0).then(|| (weights / self.block).checked_mul(self.bytes))?
+        row.is_multiple_of(self.block).then(|| (weights / self.block).checked_mul(self.bytes))?
     }
 
     /// Bytes of so many weights without rows, the last one padded.
