@@ -28,7 +28,7 @@ const GGML_MAX_NAME: usize = 128;
 const GGML_MAX_DIMENSIONS: usize = 4;
 const DEFAULT_ALIGNMENT: u64 = 32;
 /// A language model's tokeniser takes some ten MB.
-const MAX_HEADER: u64 = 256 << 20;
+const MAX_HEADER: u64 = 100_000_000;
 /// Files have some dozens of metadata entries.
 const MAX_ENTRIES: u64 = 1 << 16;
 

@@ -1,5 +1,10 @@
 //! The check before the engine, of files that are no models, cut, changed or hostile.
 
+mod families;
+mod fitting;
+mod headers;
+mod missing;
+
 use super::*;
 use proptest::prelude::*;
 use std::{fs, io::Write as _, path::PathBuf};
@@ -93,6 +98,60 @@ proptest! {
         gguf.extend(&bytes);
         let _ = refused_or_not(&gguf);
     }
+}
+
+/// A model file of these tensors, whose data lie over each other in a hole.
+pub(super) struct Made {
+    folder: tempfile::TempDir,
+}
+
+impl Made {
+    pub(super) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn file(&self, name: &str, tensors: &[(&str, &[u64])]) -> PathBuf {
+        self.file_of(name, "F8_E4M3", tensors, None)
+    }
+
+    pub(super) fn file_of(
+        &self,
+        name: &str,
+        dtype: &str,
+        tensors: &[(&str, &[u64])],
+        metadata: Option<serde_json::Value>,
+    ) -> PathBuf {
+        let bits = TensorType::from_safetensors(dtype).unwrap().bits() as u64;
+        let mut header = serde_json::Map::new();
+        header.extend(metadata.map(|m| ("__metadata__".to_owned(), m)));
+        let mut most = 0;
+        for (name, shape) in tensors {
+            let size = shape.iter().product::<u64>() * bits / 8;
+            most = most.max(size);
+            let old = header.insert(
+                (*name).to_owned(),
+                serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [0, size]}),
+            );
+            assert!(old.is_none(), "{name} comes twice");
+        }
+        let header = serde_json::Value::Object(header).to_string();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = File::create(&path).unwrap();
+        file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+        file.write_all(header.as_bytes()).unwrap();
+        file.set_len(8 + header.len() as u64 + most).unwrap();
+        path
+    }
+}
+
+/// What a file of these tensors is seen as.
+pub(super) fn seen(tensors: &[(&str, &[u64])]) -> ModelFile {
+    ModelFile::open(Made::new().file("m.safetensors", tensors)).unwrap()
 }
 
 fn refused_or_not(bytes: &[u8]) -> Result<()> {
