@@ -2,6 +2,7 @@
 
 use super::{
     architecture::{Architecture, TextEncoder},
+    parts,
     tensor::TensorInfo,
 };
 use std::fmt;
@@ -114,17 +115,15 @@ pub(super) fn of(tensor: &TensorInfo, architecture: Architecture, bare: bool) ->
     };
     if architecture.has_diffusion_model() || architecture == Architecture::Unknown {
         let known = PREFIXES.iter().find(|(prefix, _)| tensor.name.starts_with(prefix));
-        match (known, architecture) {
-            (Some((_, Component::TextEncoder(TextEncoder::ClipL))), a)
-                if a.is_sd2() || a == Architecture::Svd =>
-            {
-                Component::TextEncoder(TextEncoder::ClipH)
-            }
-            (Some((_, Component::TextEncoder(_))), Architecture::SdxlRefiner) => {
+        match known.map_or(own, |(_, component)| *component) {
+            // Its only one, at the first one's place.
+            Component::TextEncoder(_) if architecture == Architecture::SdxlRefiner => {
                 Component::TextEncoder(TextEncoder::ClipG)
             }
-            (Some((_, component)), _) => *component,
-            (None, _) => own,
+            Component::TextEncoder(encoder) => {
+                Component::TextEncoder(parts::encoder_in(encoder, architecture))
+            }
+            component => component,
         }
     } else {
         own

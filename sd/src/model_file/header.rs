@@ -2,7 +2,9 @@
 //! [`ModelFile`](crate::ModelFile) read.
 
 use super::{
-    Fault, gguf,
+    Fault,
+    architecture::Architecture,
+    gguf,
     metadata::MetadataValue,
     safetensors,
     tensor::{TensorInfo, TensorType},
@@ -80,6 +82,14 @@ impl Header {
             }
             other => Err(Fault::Damaged(describe(other))),
         }
+    }
+
+    /// Why the engine must not see the file, whatever it is given as. It takes the family from the
+    /// names in all of a model's files, and for Stable Video Diffusion, of which it has no text
+    /// encoder, it reads through a null pointer.
+    pub(super) fn crashes(&self) -> Option<Architecture> {
+        const MIX: &str = "input_blocks.8.0.time_mixer.mix_factor";
+        self.tensors.iter().any(|t| t.name.contains(MIX)).then_some(Architecture::Svd)
     }
 
     /// The engine copies embeddings into one buffer as if all were of one type, asserts on a thread

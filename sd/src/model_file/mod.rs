@@ -125,6 +125,15 @@ fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Res
                 .to_owned(),
         });
     }
+    if let Some(architecture) = header.crashes() {
+        return Err(Error::Unsupported {
+            what: format!("the model {}", path.display()),
+            reason: format!(
+                "it is {architecture}: {}",
+                architecture.unsupported().unwrap_or("the engine crashes with it")
+            ),
+        });
+    }
     match role {
         "embeddings" => header.check_embedding().map_err(|fault| error(role, path, fault)),
         _ => Ok(()),

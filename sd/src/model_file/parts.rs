@@ -160,6 +160,16 @@ fn encoders_of(architecture: Architecture) -> Encoders {
     }
 }
 
+/// Which encoder a family has in a slot that several share.
+pub(super) fn encoder_in(encoder: TextEncoder, architecture: Architecture) -> TextEncoder {
+    let own = match encoders_of(architecture) {
+        Encoders::All(all) | Encoders::Some(all) => all,
+        Encoders::Optional(TextEncoder::Umt5Xxl) => &[TextEncoder::Umt5Xxl],
+        Encoders::Optional(_) => &[],
+    };
+    own.iter().copied().find(|own| slot(*own) == slot(encoder)).unwrap_or(encoder)
+}
+
 /// The VAE of a family; none for those that draw pixels.
 pub(super) fn vae_of(architecture: Architecture) -> Option<VaeKind> {
     use Architecture as A;

@@ -377,3 +377,22 @@ fn a_diffusers_folder_is_one_model() {
     );
     assert_eq!(ModelFile::open(made.path("d")).unwrap().architecture(), Sdxl);
 }
+
+#[test]
+fn built_in_text_encoders_have_their_familys_names() {
+    let built_in = |name: &'static str, sign: &'static str| {
+        let file = seen(&[(sign, &[8]), (name, &[8, 8])]);
+        let tensor = file.tensor(name).unwrap();
+        file.component_of(tensor).to_string()
+    };
+    let llm = "text_encoders.llm.model.embed_tokens.weight";
+    let t5 = "text_encoders.t5xxl.transformer.shared.weight";
+    assert_eq!(built_in(llm, "model.diffusion_model.cap_embedder.0.weight"), "Qwen3");
+    assert_eq!(
+        built_in(llm, "model.diffusion_model.transformer_blocks.0.img_mod.1.weight"),
+        "Qwen2.5-VL"
+    );
+    assert_eq!(built_in(t5, "model.diffusion_model.blocks.0.cross_attn.norm_k.weight"), "umT5-XXL");
+    assert_eq!(built_in(t5, "model.diffusion_model.double_blocks.0.x"), "T5-XXL");
+    assert_eq!(built_in(llm, "unknown"), "unknown language model");
+}

@@ -48,6 +48,17 @@ fn files_that_are_no_models_are_named() {
 }
 
 #[test]
+fn what_the_engine_crashes_with_is_refused_as_any_part() {
+    let made = Made::new();
+    let path = made.file("m", &[("input_blocks.8.0.time_mixer.mix_factor", &[1])]);
+    for role in ["model", "diffusion_model", "vae"] {
+        let text = check(role, &path, Trust::DataOnly).unwrap_err().to_string();
+        assert!(text.contains("Stable Video Diffusion"), "{text}");
+    }
+    assert!(ModelFile::open(&path).is_ok());
+}
+
+#[test]
 fn pickles_are_let_through_when_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.ckpt");
