@@ -37,6 +37,10 @@ impl<'a> Names<'a> {
 /// Parts whose tensors a diffusion model's could be taken for.
 pub(super) fn before_families(tensors: &[TensorInfo]) -> Option<Architecture> {
     let names = Names(tensors);
+    // Some have a LoRA with them.
+    if names.containing("fuse_module.mlp1.") || names.containing("qformer_perceiver.") {
+        return Some(Architecture::PhotoMaker);
+    }
     if tensors.iter().any(|t| lora::is_lora_name(&t.name)) {
         return Some(Architecture::Lora);
     }
@@ -45,9 +49,6 @@ pub(super) fn before_families(tensors: &[TensorInfo]) -> Option<Architecture> {
     }
     if names.has("controlnet_cond_embedding.conv_in.weight") {
         return Some(Architecture::ControlNetDiffusers);
-    }
-    if names.containing("fuse_module.mlp1.") || names.containing("qformer_perceiver.") {
-        return Some(Architecture::PhotoMaker);
     }
     None
 }
