@@ -54,8 +54,8 @@ pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use image;
 pub use model_file::{
-    Architecture, Component, ComponentSize, Format, LoraInfo, MetadataValue, Mismatch,
-    MissingParts, ModelFile, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
+    Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,
+    ModelFile, ModelFormat, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
 };
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;

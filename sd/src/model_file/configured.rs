@@ -3,7 +3,7 @@
 use super::{
     architecture::{Architecture, TextEncoder},
     component::Component,
-    header::Format,
+    header::ModelFormat,
     inspect::ModelFile,
     parts::{self, MissingParts, Part, slot},
 };
@@ -19,7 +19,7 @@ pub(crate) fn missing_parts(config: &ModelConfig) -> Result<MissingParts> {
     let diffusion = open("diffusion_model", &config.diffusion_model)?;
     // A pickle's content is not known, so nothing can be said to be missing.
     let pickle = |file: &Option<ModelFile>| {
-        file.as_ref().is_some_and(|file| file.format() == Format::Pickle)
+        file.as_ref().is_some_and(|file| file.format() == ModelFormat::Pickle)
     };
     if pickle(&model) || pickle(&diffusion) {
         return Ok(MissingParts::default());

@@ -4,7 +4,7 @@
 use super::{
     architecture::Architecture,
     component::Component,
-    header::Format,
+    header::ModelFormat,
     inspect::ModelFile,
     lora::{Module, modules, rows_and_columns},
     lora_names,
@@ -78,7 +78,7 @@ impl ModelFile {
     /// # }
     /// ```
     pub fn lora_fits(&self, base: &Self) -> Result<(), Mismatch> {
-        if self.format() == Format::Pickle || base.format() == Format::Pickle {
+        if self.format() == ModelFormat::Pickle || base.format() == ModelFormat::Pickle {
             return Ok(());
         }
         self.expect(Architecture::Lora, "LoRA")?;
@@ -121,7 +121,7 @@ impl ModelFile {
     /// # Errors
     /// A [`Mismatch`]; of a pickle checkpoint nothing can be said, so it fits.
     pub fn control_net_fits(&self, base: &Self) -> Result<(), Mismatch> {
-        if self.format() == Format::Pickle || base.format() == Format::Pickle {
+        if self.format() == ModelFormat::Pickle || base.format() == ModelFormat::Pickle {
             return Ok(());
         }
         self.expect(Architecture::ControlNet, "ControlNet")?;
@@ -154,7 +154,7 @@ impl ModelFile {
     /// # Errors
     /// A [`Mismatch`]; of a pickle checkpoint nothing can be said, so it fits.
     pub fn embedding_fits(&self, base: &Self) -> Result<(), Mismatch> {
-        if self.format() == Format::Pickle || base.format() == Format::Pickle {
+        if self.format() == ModelFormat::Pickle || base.format() == ModelFormat::Pickle {
             return Ok(());
         }
         self.expect(Architecture::Embedding, "embedding")?;

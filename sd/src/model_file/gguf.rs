@@ -9,7 +9,7 @@
 
 use super::{
     Fault,
-    header::{Format, Header, MAX_DIMENSIONS, MAX_TENSORS},
+    header::{Header, MAX_DIMENSIONS, MAX_TENSORS, ModelFormat},
     metadata::{KEPT, MAX_TEXT, MetadataValue},
     tensor::{TensorInfo, TensorType, product},
 };
@@ -128,7 +128,7 @@ pub(super) fn read(mut file: File, length: u64) -> Result<Header, Fault> {
     for tensor in &mut list {
         tensor.offset = tensor.offset.saturating_add(data_start);
     }
-    Ok(Header::new(Format::Gguf { version }, list, metadata))
+    Ok(Header::new(ModelFormat::Gguf { version }, list, metadata))
 }
 
 impl Reader {

@@ -23,7 +23,7 @@ pub(super) const MAX_DIMENSIONS: usize = 8;
 /// What a model file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Format {
+pub enum ModelFormat {
     /// A safetensors file.
     Safetensors,
     /// A GGUF file.
@@ -39,7 +39,7 @@ pub enum Format {
     Pickle,
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for ModelFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Safetensors => f.pad("safetensors"),
@@ -53,7 +53,7 @@ impl fmt::Display for Format {
 /// All that a header tells; the tensors' extents are checked.
 #[derive(Debug)]
 pub(super) struct Header {
-    pub(super) format: Format,
+    pub(super) format: ModelFormat,
     /// Sorted by name.
     pub(super) tensors: Vec<TensorInfo>,
     pub(super) metadata: Vec<(String, MetadataValue)>,
@@ -61,7 +61,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new(
-        format: Format,
+        format: ModelFormat,
         mut tensors: Vec<TensorInfo>,
         metadata: Vec<(String, MetadataValue)>,
     ) -> Self {
@@ -78,7 +78,7 @@ impl Header {
             [b'G', b'G', b'U', b'F', ..] => gguf::read(file, length),
             [_, _, _, _, _, _, _, _, b'{', ..] => safetensors::read(file, length),
             [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => {
-                Ok(Self::new(Format::Pickle, Vec::new(), Vec::new()))
+                Ok(Self::new(ModelFormat::Pickle, Vec::new(), Vec::new()))
             }
             other => Err(Fault::Damaged(describe(other))),
         }

@@ -4,7 +4,7 @@ use super::{
     architecture::{Architecture, TextEncoder},
     component::{self, Component, ComponentSize},
     detect,
-    header::{Format, Header},
+    header::{Header, ModelFormat},
     metadata::MetadataValue,
     parts::{self, MissingParts, Part},
     read_file, regular, standalone,
@@ -41,7 +41,7 @@ pub struct ModelFile {
     path: PathBuf,
     files: Vec<PathBuf>,
     file_bytes: u64,
-    format: Format,
+    format: ModelFormat,
     tensors: Vec<TensorInfo>,
     metadata: Vec<(String, MetadataValue)>,
     architecture: Architecture,
@@ -68,7 +68,7 @@ impl ModelFile {
             let header = read_file(role, path, metadata.len())?;
             return Ok(Self::new(path, vec![path.to_owned()], metadata.len(), header));
         }
-        let mut all = Header::new(Format::Diffusers, Vec::new(), Vec::new());
+        let mut all = Header::new(ModelFormat::Diffusers, Vec::new(), Vec::new());
         let mut files = Vec::new();
         let mut bytes = 0_u64;
         for (file, prefix) in super::diffusers(role, path)? {
@@ -121,7 +121,7 @@ impl ModelFile {
     }
 
     /// Which format it has.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> ModelFormat {
         self.format
     }
 
@@ -228,7 +228,7 @@ impl ModelFile {
             return self.architecture.unsupported().map(str::to_owned);
         }
         Some(match (self.format, self.tensors.first()) {
-            (Format::Pickle, _) => {
+            (ModelFormat::Pickle, _) => {
                 "pickle checkpoints are not read: only running one tells what is in it".to_owned()
             }
             (_, Some(first)) => format!(

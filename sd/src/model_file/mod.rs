@@ -22,7 +22,7 @@ pub use architecture::{Architecture, TextEncoder, VaeKind};
 pub use component::{Component, ComponentSize};
 pub(crate) use configured::missing_parts;
 pub use fits::Mismatch;
-pub use header::Format;
+pub use header::ModelFormat;
 pub use inspect::ModelFile;
 pub use lora::LoraInfo;
 pub use metadata::MetadataValue;
@@ -117,7 +117,7 @@ fn diffusers(role: &'static str, folder: &Path) -> Result<Vec<(PathBuf, &'static
 
 fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Result<()> {
     let header = read_file(role, path, length)?;
-    if header.format == Format::Pickle && trust != Trust::Pickle {
+    if header.format == ModelFormat::Pickle && trust != Trust::Pickle {
         return Err(Error::Unsupported {
             what: format!("the pickle checkpoint {}", path.display()),
             reason: "the engine reads such files unchecked, and a hostile one can crash it; \

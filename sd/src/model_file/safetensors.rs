@@ -5,7 +5,7 @@
 
 use super::{
     Fault,
-    header::{Format, Header, MAX_DIMENSIONS, MAX_TENSORS},
+    header::{Header, MAX_DIMENSIONS, MAX_TENSORS, ModelFormat},
     metadata::MetadataValue,
     tensor::{TensorInfo, TensorType, product},
 };
@@ -53,7 +53,7 @@ pub(super) fn read(mut file: File, length: u64) -> Result<Header, Fault> {
     if tensors.is_empty() {
         return Err(Fault::Damaged("it has no tensors".to_owned()));
     }
-    let header = Header::new(Format::Safetensors, tensors, entries.metadata);
+    let header = Header::new(ModelFormat::Safetensors, tensors, entries.metadata);
     match header.tensors.windows(2).find(|pair| matches!(pair, [a, b] if a.name == b.name)) {
         Some([twice, ..]) => Err(Fault::Damaged(format!("tensor {:?} comes twice", twice.name))),
         _ => Ok(header),

@@ -1,6 +1,6 @@
 //! A model file on one screen.
 
-use super::{header::Format, inspect::ModelFile, parts::listed};
+use super::{header::ModelFormat, inspect::ModelFile, parts::listed};
 use std::fmt;
 
 /// Keys of the metadata that say something to people.
@@ -31,7 +31,7 @@ impl fmt::Display for ModelFile {
             row(f, "note", format_args!("{reason}"))?;
         }
         row(f, "format", format_args!("{}, {}", self.format(), size(self.bytes())))?;
-        if self.format() == Format::Pickle {
+        if self.format() == ModelFormat::Pickle {
             return Ok(());
         }
         row(

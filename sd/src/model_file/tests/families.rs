@@ -3,7 +3,7 @@
 use super::{Made, seen};
 use crate::{
     Architecture::{self, *},
-    Format, ModelFile, TextEncoder, VaeKind,
+    ModelFile, ModelFormat, TextEncoder, VaeKind,
 };
 
 type Tensors<'a> = &'a [(&'a str, &'a [u64])];
@@ -365,7 +365,7 @@ fn a_diffusers_folder_is_one_model() {
         &[("text_model.embeddings.token_embedding.weight", &[100, 768])],
     );
     let file = ModelFile::open(made.path("d")).unwrap();
-    assert_eq!((file.format(), file.architecture()), (Format::Diffusers, Sd1));
+    assert_eq!((file.format(), file.architecture()), (ModelFormat::Diffusers, Sd1));
     assert_eq!(file.files().len(), 3);
     assert_eq!(file.components().len(), 3);
     assert!(file.missing_parts().is_empty(), "{file}");

@@ -15,7 +15,7 @@ fn a_safetensors_file_is_told() {
         })),
     );
     let file = ModelFile::open(&path).unwrap();
-    assert_eq!(file.format(), Format::Safetensors);
+    assert_eq!(file.format(), ModelFormat::Safetensors);
     assert_eq!((file.path(), file.bytes()), (&*path, path.metadata().unwrap().len()));
     assert_eq!(file.parameters(), 512 * 36 + 512);
     assert_eq!(file.tensor_bytes(), 2 * file.parameters());
