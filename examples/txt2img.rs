@@ -195,13 +195,13 @@ fn request(options: &Options, settings: &Settings, preset: &Preset) -> Result<Im
     }
     request.width = options.width.unwrap_or(request.width);
     request.height = options.height.unwrap_or(request.height);
-    request.steps = options.steps.unwrap_or(request.steps);
-    request.cfg_scale = options.cfg_scale.unwrap_or(request.cfg_scale);
+    request.sampling.steps = options.steps.unwrap_or(request.sampling.steps);
+    request.sampling.cfg_scale = options.cfg_scale.unwrap_or(request.sampling.cfg_scale);
     if let Some((sampler, scheduler)) = options.sampling_method {
-        request.sampler = Some(sampler);
-        request.scheduler = scheduler.or(request.scheduler);
+        request.sampling.sampler = Some(sampler);
+        request.sampling.scheduler = scheduler.or(request.sampling.scheduler);
     }
-    request.scheduler = options.scheduler.or(request.scheduler);
+    request.sampling.scheduler = options.scheduler.or(request.sampling.scheduler);
     request.seed = options.seed;
     request.denoising_strength = options.strength;
     if options.vae_tiling {

@@ -163,8 +163,9 @@ fn a_model_file_cut_after_opening_is_an_error() {
     assert!(demo().generate(&quick_request("a red circle")).is_ok());
 }
 
-/// Memory is measured in a process of its own, away from the other tests.
-#[cfg(target_os = "linux")]
+/// Measured in a process of its own, away from the other tests, as what the allocator has handed
+/// out and not got back: resident pages also hold what threads that came and went left free.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn two_hundred_contexts_leave_memory_flat() {
     if std::env::var_os("SDCPP_TEST_CYCLES").is_none() {
@@ -178,7 +179,7 @@ fn two_hundred_contexts_leave_memory_flat() {
         return;
     }
     let request: ImageRequest = quick_request("a red circle").size(128, 128).steps(1);
-    let mut after_warm_up = 0;
+    let mut after_warm_up = Memory::default();
     for cycle in 0..200 {
         let mut context = demo();
         if cycle % 4 == 3 {
@@ -189,11 +190,39 @@ fn two_hundred_contexts_leave_memory_flat() {
         }
         drop(context);
         if cycle == 40 {
-            after_warm_up = common::resident_kib();
+            after_warm_up = Memory::now();
         }
     }
-    let end = common::resident_kib();
-    println!("resident after 40 cycles {after_warm_up} KiB, after 200 {end} KiB");
-    // A leaked context would be 10 MB of weights a cycle, and leaked pictures 48 KB, 5.9 MB in all.
-    assert!(end < after_warm_up + 4096, "{after_warm_up} KiB → {end} KiB");
+    let end = Memory::now();
+    println!("after 40 cycles {after_warm_up:?}, after 200 {end:?}");
+    // A leaked context would be 10 MB of weights a cycle, a leaked picture 48 KB. 2 KB a cycle are
+    // allowed, because the C library counts what its threads keep for reuse as handed out (200
+    // bytes a cycle were seen); scripts/valgrind.sh finds smaller leaks.
+    assert!(
+        end.in_use_bytes < after_warm_up.in_use_bytes + 160 * 2048,
+        "{after_warm_up:?} → {end:?}"
+    );
+    assert!(
+        end.resident_kib < after_warm_up.resident_kib + 16 * 1024,
+        "{after_warm_up:?} → {end:?}"
+    );
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[derive(Debug, Default)]
+struct Memory {
+    in_use_bytes: usize,
+    resident_kib: u64,
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Memory {
+    fn now() -> Self {
+        // SAFETY: both take no pointer and lock what they read.
+        let heap = unsafe {
+            libc::malloc_trim(0);
+            libc::mallinfo2()
+        };
+        Self { in_use_bytes: heap.uordblks + heap.hblkhd, resident_kib: common::resident_kib() }
+    }
 }

@@ -82,15 +82,16 @@ std::string Call::errors() {
 }
 
 void Call::on_log(int32_t level, std::string_view line) {
+    const std::string_view message = message_of(line);
     if (hooks_.log != nullptr) {
-        hooks_.log(hooks_.user, level, line.data(), line.size());
+        hooks_.log(hooks_.user, level, line.data(), line.size(), line.size() - message.size());
     } else {
         log_by_default(level, line);
     }
     if (level == SD_LOG_ERROR) {
         keep_error(line);
     }
-    const StageTracker::Change change = tracker_.see(message_of(line));
+    const StageTracker::Change change = tracker_.see(message);
     if (change != StageTracker::Change::None) {
         on_stage(change == StageTracker::Change::BeganAtSafePoint);
     }
@@ -133,6 +134,9 @@ void Call::on_progress(int step, int steps, float seconds) {
     const bool can_leave = tiled || stage == SDCPP_STAGE_SAMPLING;
     if (stop && can_leave) {
         throw Stopped{};
+    }
+    if (stage == SDCPP_STAGE_SAMPLING && !tiled) {
+        ask_for_preview(hooks_, step + 1);
     }
 }
 

@@ -52,6 +52,9 @@ private:
 };
 
 void install_callbacks();
+// Tells the engine whether the hooks want a preview of the coming step. The engine computes previews
+// between progress events, and reads these settings anew for each step.
+void ask_for_preview(const sdcpp_hooks& hooks, int step);
 // To the host's sink for lines that belong to no call with a hook of its own.
 void log_by_default(int32_t level, std::string_view line);
 int32_t finish(sdcpp_report* report, int32_t status, int32_t stage, const std::string& message,

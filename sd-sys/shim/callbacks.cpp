@@ -94,12 +94,23 @@ void set_default_log(sdcpp_default_log_t log) {
     default_log.store(log);
 }
 
-// Previews are thread-local in the engine (vendor/fixes/preview-per-thread.toml), so this one is set
-// for each call that wants them.
-void preview_callback(int step, int count, sd_image_t* frames, bool noisy, void*) {
+static void preview_callback(int step, int count, sd_image_t* frames, bool noisy, void*) {
     if (Call* call = Call::current()) {
         call->on_preview(step, count, frames, noisy);
     }
+}
+
+// Previews are thread-local in the engine (vendor/fixes/preview-per-thread.toml).
+void ask_for_preview(const sdcpp_hooks& hooks, int step) {
+    if (hooks.preview == nullptr || hooks.preview_mode <= PREVIEW_NONE ||
+        hooks.preview_mode >= PREVIEW_COUNT) {
+        return;
+    }
+    const bool wanted =
+        hooks.preview_wanted == nullptr || hooks.preview_wanted(hooks.user, step) != 0;
+    sd_set_preview_callback(preview_callback, static_cast<preview_t>(hooks.preview_mode), 1,
+                            wanted && hooks.preview_denoised != 0,
+                            wanted && hooks.preview_noisy != 0, nullptr);
 }
 
 void install_callbacks() {

@@ -7,27 +7,17 @@ namespace sdcpp {
 
 namespace {
 
-// Asks the engine for previews during one call on this thread.
+// Previews during one call on this thread.
 class PreviewScope {
 public:
-    explicit PreviewScope(const sdcpp_hooks* hooks)
-        : active_(hooks != nullptr && hooks->preview != nullptr &&
-                  hooks->preview_mode > PREVIEW_NONE && hooks->preview_mode < PREVIEW_COUNT) {
-        if (active_) {
-            sd_set_preview_callback(preview_callback, static_cast<preview_t>(hooks->preview_mode), 1,
-                                    hooks->preview_denoised != 0, hooks->preview_noisy != 0, nullptr);
+    explicit PreviewScope(const sdcpp_hooks* hooks) {
+        if (hooks != nullptr) {
+            ask_for_preview(*hooks, 1);
         }
     }
-    ~PreviewScope() {
-        if (active_) {
-            sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, true, false, nullptr);
-        }
-    }
+    ~PreviewScope() { sd_set_preview_callback(nullptr, PREVIEW_NONE, 1, true, false, nullptr); }
     PreviewScope(const PreviewScope&) = delete;
     PreviewScope& operator=(const PreviewScope&) = delete;
-
-private:
-    bool active_;
 };
 
 int32_t invalid(sdcpp_report* report, const char* what) {

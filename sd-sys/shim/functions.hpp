@@ -7,7 +7,6 @@ namespace sdcpp {
 
 // callbacks.cpp
 void set_default_log(sdcpp_default_log_t log);
-void preview_callback(int step, int count, sd_image_t* frames, bool noisy, void* data);
 
 // api.cpp
 void report_clear(sdcpp_report* report);

@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a type or function below changes. */
-#define SDCPP_SHIM_ABI 1
+#define SDCPP_SHIM_ABI 2
 
 /* Macros, not enums: an enum is signed for MSVC and unsigned for others, and these are int32_t. */
 
@@ -58,10 +58,13 @@ typedef struct sdcpp_progress {
 /* All hooks run on the calling thread, and must not unwind into the shim. NULL hooks are skipped. */
 typedef struct sdcpp_hooks {
     void* user;
-    /* `text` is one line of `length` bytes without its newline; bytes may be cut UTF-8. */
-    void (*log)(void* user, int32_t level, const char* text, size_t length);
+    /* `text` is one line of `length` bytes without its newline; bytes may be cut UTF-8. `message` is
+     * where the message begins, after the engine's "file.cpp:12 - ". */
+    void (*log)(void* user, int32_t level, const char* text, size_t length, size_t message);
     /* Nonzero asks to stop; obeyed where the engine can be left (never while weights load). */
     int32_t (*progress)(void* user, const sdcpp_progress* event);
+    /* Whether a preview of the coming step is wanted; asked before each. NULL: of every one. */
+    int32_t (*preview_wanted)(void* user, int32_t step);
     /* Frames are the engine's and end with the call. */
     void (*preview)(void* user, int32_t step, int32_t count, const sd_image_t* frames, int32_t noisy);
     int32_t preview_mode; /* enum preview_t */

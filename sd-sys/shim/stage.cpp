@@ -77,7 +77,11 @@ StageTracker::Change StageTracker::see(std::string_view line) {
         images_ = take_number(line);
         return enter(SDCPP_STAGE_SAMPLING, Change::BeganAtSafePoint);
     }
-    if (starts_with(line, "decoding ") && contains(line, " latents")) {
+    if (starts_with(line, "sampling(high noise) completed")) {
+        return enter(SDCPP_STAGE_SAMPLING, Change::BeganAtSafePoint);
+    }
+    if ((starts_with(line, "decoding ") && contains(line, " latents")) ||
+        starts_with(line, "generating latent video completed")) {
         return enter(SDCPP_STAGE_VAE_DECODING, Change::BeganAtSafePoint);
     }
     if (starts_with(line, "hires fix: upscaling to ")) {

@@ -1,7 +1,7 @@
 //! What a context is built from.
 
 use crate::{
-    Error, Result,
+    Error, LoraFolder, Result,
     model_file::{self, MissingParts, Trust},
     setters::setters,
     validate,
@@ -71,6 +71,9 @@ pub struct ModelConfig {
     pub photo_maker: Option<PathBuf>,
     /// Textual-inversion embeddings.
     pub embeddings: Vec<Embedding>,
+    /// The folder that `<lora:name:multiplier>` in prompts is looked up in, as
+    /// [`LoraFolder`](crate::LoraFolder) does. Without it such a tag is an error.
+    pub lora_folder: Option<PathBuf>,
 
     /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores.
     pub threads: Option<u32>,
@@ -150,6 +153,7 @@ impl Default for ModelConfig {
             control_net: None,
             photo_maker: None,
             embeddings: Vec::new(),
+            lora_folder: None,
             threads: None,
             weight_type: None,
             tensor_type_rules: None,
@@ -196,6 +200,7 @@ setters! {
         path taesd;
         path control_net;
         path photo_maker;
+        path lora_folder;
         text tensor_type_rules;
         text backend;
         text params_backend;
@@ -281,7 +286,10 @@ impl ModelConfig {
     /// [`trust_pickle`](Self::trust_pickle).
     pub fn check(&self) -> Result<()> {
         self.check_values()?;
-        let trust = if self.trust_pickle { Trust::Pickle } else { Trust::DataOnly };
+        if let Some(folder) = &self.lora_folder {
+            LoraFolder::open(folder)?;
+        }
+        let trust = self.trust();
         self.files().try_for_each(|(role, path)| model_file::check(role, path, trust))
     }
 
@@ -309,13 +317,17 @@ impl ModelConfig {
         model_file::missing_parts(self)
     }
 
+    pub(crate) fn trust(&self) -> Trust {
+        if self.trust_pickle { Trust::Pickle } else { Trust::DataOnly }
+    }
+
     /// Checks every value, and no file.
     pub(crate) fn check_values(&self) -> Result<()> {
         if self.main_file().is_none() {
             return Err(Error::invalid("model", "not set", "a model file, or `diffusion_model`"));
         }
         if let Some(threads) = self.threads {
-            validate::range("threads", threads, 1..=max_threads())?;
+            validate::threads(threads)?;
         }
         if self.max_vram.is_nan() || self.max_vram.is_infinite() {
             return Err(Error::invalid("max_vram", self.max_vram, "a number of GiB"));
@@ -353,19 +365,12 @@ impl ModelConfig {
     }
 }
 
-/// More threads than that only wait for each other, and where the system refuses to start one the
-/// engine's loader ends the process.
-fn max_threads() -> u32 {
-    let here = std::thread::available_parallelism().map_or(1, |n| n.get());
-    u32::try_from(here.saturating_mul(4)).unwrap_or(u32::MAX).clamp(16, 1024)
-}
-
 /// The engine's regular expressions compile recursively.
 const MAX_PATTERN_BYTES: usize = 1024;
 
 /// The form of the rules; whether the engine's regular expressions take the patterns is asked when
 /// the engine is at hand.
-fn check_type_rules(rules: &str) -> Result<()> {
+pub(crate) fn check_type_rules(rules: &str) -> Result<()> {
     for rule in rules.split(',').filter(|rule| !rule.is_empty()) {
         let allowed = || "pattern=type,… with types as f16 or q8_0";
         let (pattern, name) = rule
@@ -407,7 +412,7 @@ mod tests {
         assert!(fails(ModelConfig::new("x").taesd_preview_only(true)).starts_with("taesd_preview"));
         assert!(matches!(
             ModelConfig::new("/no/such/file").check(),
-            Err(Error::FileNotFound { role: "model", .. })
+            Err(Error::FileNotFound { role, .. }) if role == "model"
         ));
     }
 }

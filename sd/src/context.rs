@@ -1,13 +1,13 @@
-//! A loaded model, and drawing with it.
+//! A loaded model. Drawing with it is in `generate` and `generate_video`.
 
 use crate::{
-    EngineReport, Error, Generated, ImageRequest, ModelConfig, Picture, Result, Sampler, Scheduler,
-    Timings, Watch,
-    engine::{Engine, Images, Outcome, RawContext, Status},
+    EngineReport, Error, ModelConfig, PreviewKind, Result, Sampler, Sampling, Scheduler, Timings,
+    Watch,
+    engine::{Engine, Outcome, RawContext, Status},
     failure::{self, During},
-    infotext::{self, Facts},
+    family::Family,
 };
-use std::{borrow::Borrow, path::PathBuf, sync::Arc};
+use std::{borrow::Borrow, path::Path};
 
 /// A model, loaded once and used for any number of pictures.
 ///
@@ -36,11 +36,10 @@ use std::{borrow::Borrow, path::PathBuf, sync::Arc};
 /// ```
 #[derive(Debug)]
 pub struct Context {
-    raw: RawContext,
+    pub(crate) raw: RawContext,
     engine: Engine,
-    model: PathBuf,
-    family: String,
-    transformer: bool,
+    pub(crate) config: ModelConfig,
+    pub(crate) family: Family,
     load_timings: Timings,
     poisoned: Option<String>,
 }
@@ -72,28 +71,30 @@ impl Context {
             config.check()?;
         }
         if let Some(rules) = &config.tensor_type_rules {
-            for (pattern, _) in rules.split(',').filter_map(|rule| rule.split_once('=')) {
-                engine.check_pattern(pattern)?;
-            }
+            engine.check_type_rules(rules)?;
         }
-        let model = config.main_file().map(PathBuf::from).unwrap_or_default();
         let (raw, outcome) = RawContext::new(engine, config, watch)?;
         let raw = match raw {
             Some(raw) if outcome.status == Status::Ok => raw,
-            _ => return Err(failure::classify(outcome, During::Opening, &model)),
+            _ => return Err(failure::classify(outcome, During::Opening, main_file(config))),
         };
         if let Some(stopped) = outcome.stopped(true) {
             return Err(stopped);
         }
         let transformer = raw.default_sampler() != Some(Sampler::EulerA);
-        let family = outcome.lines.family.unwrap_or_else(|| "unknown".to_owned());
-        tracing::debug!(model = %model.display(), family, "context created");
+        let family = Family::new(outcome.lines.family, transformer);
+        if config.control_net.is_some() && transformer {
+            return Err(Error::Unsupported {
+                what: format!("a ControlNet with {family}"),
+                reason: "the engine has ControlNets for SD 1.x, SD 2.x and SDXL".to_owned(),
+            });
+        }
+        tracing::debug!(model = %main_file(config).display(), %family, "context created");
         Ok(Self {
             raw,
             engine: engine.clone(),
-            model,
+            config: config.clone(),
             family,
-            transformer,
             load_timings: outcome.timings,
             poisoned: None,
         })
@@ -101,7 +102,22 @@ impl Context {
 
     /// The model family in the engine's words, such as `SD 1.x`, `SDXL`, `Flux` or `Z-Image`.
     pub fn family(&self) -> &str {
-        &self.family
+        self.family.name()
+    }
+
+    /// What the context was built from.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Whether the model draws pictures; one that does not makes videos.
+    pub fn makes_images(&self) -> bool {
+        self.raw.makes_images()
+    }
+
+    /// Whether the model makes videos.
+    pub fn makes_video(&self) -> bool {
+        self.raw.makes_video()
     }
 
     /// The engine this context runs on.
@@ -121,125 +137,100 @@ impl Context {
 
     /// The sampler a request without one gets.
     pub fn default_sampler(&self) -> Sampler {
-        if self.transformer { Sampler::Euler } else { Sampler::Dpmpp2m }
+        if self.family.transformer { Sampler::Euler } else { Sampler::Dpmpp2m }
     }
 
-    /// Draws.
-    ///
-    /// # Errors
-    /// Those of [`ImageRequest::check`]; [`Error::Unsupported`] for what this model cannot do;
-    /// [`Error::OutOfMemory`], [`Error::TextEncoder`], [`Error::Sampling`], [`Error::Vae`],
-    /// [`Error::ModelLoad`] (weights are read at the first picture), [`Error::EngineAssertion`], or
-    /// [`Error::Poisoned`] after an assertion or a C++ exception (`std::bad_alloc` is one), which
-    /// leave the engine's state unknown. A failure the engine reports by itself poisons nothing.
-    pub fn generate(&mut self, request: &ImageRequest) -> Result<Generated> {
-        self.generate_with(request, Watch::new())
-    }
-
-    /// Draws, watched by `watch`, which can stop it.
-    ///
-    /// # Errors
-    /// As [`Context::generate`], and [`Error::Cancelled`], [`Error::DeadlineExceeded`] or
-    /// [`Error::CallbackPanicked`], after which the context can be used again.
-    pub fn generate_with(&mut self, request: &ImageRequest, watch: Watch<'_>) -> Result<Generated> {
-        if let Some(cause) = &self.poisoned {
-            return Err(Error::Poisoned { cause: cause.clone() });
+    /// An error if an earlier failure left the context in an unknown state.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        match &self.poisoned {
+            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
         }
-        request.check()?;
-        let sampler = request.sampler.unwrap_or_else(|| self.default_sampler());
-        self.check_for_model(request, sampler)?;
-        let seed = request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed);
+    }
 
-        let (images, outcome) = self.raw.generate(request, sampler, seed, watch)?;
+    /// What a call made, or why it did not.
+    pub(crate) fn finish<T>(
+        &mut self,
+        made: Result<T, String>,
+        outcome: Outcome,
+    ) -> Result<(T, Outcome)> {
         if outcome.status != Status::Ok {
-            return Err(self.failed(outcome));
+            let poisons = failure::poisons(outcome.status);
+            let error = failure::classify(outcome, During::Generating, main_file(&self.config));
+            if poisons {
+                self.poisoned = Some(error.to_string());
+            }
+            return Err(error);
         }
         if let Some(stopped) = outcome.stopped(false) {
             return Err(stopped);
         }
-        let images = images.map_err(|reason| Error::Engine {
-            stage: outcome.ended.stage,
-            report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
-        })?;
-        Ok(self.collect(request, sampler, seed, images, outcome))
-    }
-
-    fn failed(&mut self, outcome: Outcome) -> Error {
-        let poisons = failure::poisons(outcome.status);
-        let error = failure::classify(outcome, During::Generating, &self.model);
-        if poisons {
-            self.poisoned = Some(error.to_string());
+        match made {
+            Ok(made) => Ok((made, outcome)),
+            Err(reason) => Err(Error::Engine {
+                stage: outcome.ended.stage,
+                report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
+            }),
         }
-        error
     }
 
-    fn collect(
+    /// What only the model can tell of sampler and scheduler: the engine reads out of bounds or
+    /// divides by zero otherwise. Says which scheduler it will be.
+    pub(crate) fn check_sampling(
         &self,
-        request: &ImageRequest,
+        sampling: &Sampling,
         sampler: Sampler,
-        seed: i64,
-        images: Images,
-        outcome: Outcome,
-    ) -> Generated {
-        let images = Arc::new(images);
-        let model = self.model.file_stem().unwrap_or_default().to_string_lossy();
-        let pictures: Vec<_> = (0..images.len())
-            .zip(seed..)
-            .map(|(index, seed)| {
-                let shape = images.shape(index);
-                let facts = Facts {
-                    sampler: Some(sampler),
-                    scheduler: request.scheduler,
-                    steps: request.effective_steps(),
-                    seed,
-                    width: shape.width,
-                    height: shape.height,
-                    model: &model,
-                };
-                let parameters = infotext::write(request, &facts);
-                Picture::new(Arc::clone(&images), index, seed, parameters)
-            })
-            .collect();
-        Generated {
-            width: images.shape(0).width,
-            height: images.shape(0).height,
-            seeds: pictures.iter().map(Picture::seed).collect(),
-            images: pictures,
-            timings: outcome.timings,
-            warnings: outcome.lines.warnings,
-        }
-    }
-
-    /// What only the model can tell: the engine reads out of bounds or divides by zero otherwise.
-    fn check_for_model(&self, request: &ImageRequest, sampler: Sampler) -> Result<()> {
-        if !self.raw.makes_images() {
-            return Err(Error::Unsupported {
-                what: "drawing single pictures".to_owned(),
-                reason: format!("{} is a video model", self.family),
-            });
-        }
-        // Align Your Steps has noise levels for these families, and for a video model.
-        let ays = self.family.starts_with("SD 1.x") || self.family.starts_with("SDXL");
-        let scheduler = request.scheduler.or_else(|| self.raw.default_scheduler(sampler));
-        request.check_steps_with(scheduler)?;
-        if sampler == Sampler::Tcd && request.eta.is_some_and(|eta| eta > 1.0) {
+    ) -> Result<Option<Scheduler>> {
+        let scheduler = sampling.scheduler.or_else(|| self.raw.default_scheduler(sampler));
+        sampling.check_steps_with(scheduler)?;
+        if sampler == Sampler::Tcd && sampling.eta.is_some_and(|eta| eta > 1.0) {
             return Err(Error::invalid(
                 "eta",
-                request.eta.unwrap_or_default(),
+                sampling.eta.unwrap_or_default(),
                 "0 to 1 with the sampler tcd",
             ));
         }
-        if scheduler == Some(Scheduler::Ays) && !ays {
+        if scheduler == Some(Scheduler::Ays) && !self.family.has_ays() {
             return Err(Error::Unsupported {
                 what: format!("the scheduler {} with {}", Scheduler::Ays, self.family),
                 reason: "it is made for SD 1.x and SDXL".to_owned(),
             });
         }
+        if sampling.skip_layers.is_some() && !self.family.transformer {
+            return Err(Error::Unsupported {
+                what: format!("skip-layer guidance with {}", self.family),
+                reason: "it is made for transformers (SD3, FLUX…)".to_owned(),
+            });
+        }
+        if sampling.shifted_timestep > 0 && !self.family.is_sdxl() {
+            return Err(Error::Unsupported {
+                what: format!("shifted timesteps with {}", self.family),
+                reason: "they are made for SDXL".to_owned(),
+            });
+        }
+        Ok(scheduler)
+    }
+
+    /// A preview by TAESD needs one.
+    pub(crate) fn check_watch(&self, watch: &Watch<'_>) -> Result<()> {
+        let kind = watch.previews.as_ref().map(|previews| previews.options.kind);
+        if kind == Some(PreviewKind::Taesd) && self.config.taesd.is_none() {
+            return Err(Error::invalid(
+                "preview kind",
+                "Taesd",
+                "Projection or Vae, or a taesd in the configuration",
+            ));
+        }
         Ok(())
     }
 }
 
+/// The file that stands for the model in errors.
+pub(crate) fn main_file(config: &ModelConfig) -> &Path {
+    config.main_file().unwrap_or(Path::new(""))
+}
+
 /// As A1111 draws them: 32 bits, so that seeds carry over to programs that know no more.
-fn random_seed() -> i64 {
+pub(crate) fn random_seed() -> i64 {
     i64::from(fastrand::u32(..))
 }

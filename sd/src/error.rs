@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use sdcpp_sys::TableError;
-use std::{fmt, io, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, io, path::PathBuf, time::Duration};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{field} is {value}; allowed: {allowed}")]
     InvalidParameter {
         /// The field of the request, configuration or setting.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What was given, shortened if long.
         value: String,
         /// What is allowed.
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("{role} not found: {}", path.display())]
     FileNotFound {
         /// What the file was for: the field of [`ModelConfig`](crate::ModelConfig).
-        role: &'static str,
+        role: Cow<'static, str>,
         /// Where it was looked for.
         path: PathBuf,
     },
@@ -38,7 +38,7 @@ pub enum Error {
     #[error("{role} cannot be read: {}: {source}", path.display())]
     FileUnreadable {
         /// What the file was for.
-        role: &'static str,
+        role: Cow<'static, str>,
         /// The file.
         path: PathBuf,
         /// The system's reason.
@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{role} is no usable model: {}: {reason}", path.display())]
     NotAModel {
         /// What the file was for.
-        role: &'static str,
+        role: Cow<'static, str>,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -232,7 +232,7 @@ fn asked_for(bytes: Option<u64>) -> String {
 impl Error {
     /// An [`Error::InvalidParameter`]; long values are shortened.
     pub(crate) fn invalid(
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         value: impl fmt::Display,
         allowed: impl Into<String>,
     ) -> Self {
@@ -244,7 +244,7 @@ impl Error {
             }
             None => text,
         };
-        Self::InvalidParameter { field, value, allowed: allowed.into() }
+        Self::InvalidParameter { field: field.into(), value, allowed: allowed.into() }
     }
 
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {

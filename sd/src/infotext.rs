@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// What the text says beyond the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts<'a> {
-    pub(crate) sampler: Option<Sampler>,
+    pub(crate) sampler: Sampler,
     pub(crate) scheduler: Option<Scheduler>,
     pub(crate) steps: u32,
     pub(crate) seed: i64,
@@ -22,13 +22,11 @@ pub(crate) fn write(request: &ImageRequest, facts: &Facts<'_>) -> String {
         let _ = write!(text, "\nNegative prompt: {}", request.negative_prompt);
     }
     let mut settings: Vec<(&str, String)> = vec![("Steps", facts.steps.to_string())];
-    if let Some(sampler) = facts.sampler {
-        settings.push(("Sampler", sampler.label().to_owned()));
-    }
+    settings.push(("Sampler", facts.sampler.label().to_owned()));
     if let Some(scheduler) = facts.scheduler {
         settings.push(("Schedule type", scheduler.label().to_owned()));
     }
-    settings.push(("CFG scale", request.cfg_scale.to_string()));
+    settings.push(("CFG scale", request.sampling.cfg_scale.to_string()));
     settings.push(("Seed", facts.seed.to_string()));
     settings.push(("Size", format!("{}x{}", facts.width, facts.height)));
     if !facts.model.is_empty() {
@@ -40,7 +38,7 @@ pub(crate) fn write(request: &ImageRequest, facts: &Facts<'_>) -> String {
     if let Some(clip_skip) = request.clip_skip {
         settings.push(("Clip skip", clip_skip.to_string()));
     }
-    if let Some(eta) = request.eta {
+    if let Some(eta) = request.sampling.eta {
         settings.push(("Eta", eta.to_string()));
     }
     settings.push(("Version", concat!("sdcpp ", env!("CARGO_PKG_VERSION")).to_owned()));
@@ -68,7 +66,7 @@ mod tests {
         let request =
             ImageRequest::new("a red circle").negative_prompt("blue").steps(12).cfg_scale(3.0);
         let facts = Facts {
-            sampler: Some(Sampler::EulerA),
+            sampler: Sampler::EulerA,
             scheduler: Some(Scheduler::Karras),
             steps: 12,
             seed: 7,

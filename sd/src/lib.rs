@@ -22,48 +22,82 @@
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
+mod animation;
+mod blend;
+mod canny;
+mod canvas;
 mod config;
 mod context;
+mod convert;
 mod engine;
 mod error;
 mod failure;
+mod family;
+mod generate;
+mod generate_video;
 mod generated;
+mod hires;
 mod infotext;
+mod inpaint;
+mod input;
+mod lora;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod model_file;
 mod named;
+mod outpaint;
+mod photo_maker;
 mod picture;
 mod preset;
+mod preview;
 mod progress;
 mod request;
 mod sampler;
+mod sampling;
 mod scheduler;
 mod setters;
 mod settings;
 mod stage;
+mod step_cache;
 mod timings;
+mod upscaler;
+mod vae_tiling;
 mod validate;
+mod video;
 mod weights;
 
+pub use animation::{Animation, AnimationFormat, Audio, Frame, WavSamples};
+pub use canny::{Canny, canny, canny_on};
 pub use config::{Embedding, ModelConfig};
 pub use context::Context;
+pub use convert::{Convert, Converted};
 pub use crossbeam_channel;
 pub use engine::{Device, DeviceKind, Engine};
 pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
+pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
+pub use inpaint::{Inpaint, InpaintArea};
+pub use lora::{Lora, LoraFolder};
 pub use model_file::{
     Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,
     ModelFile, ModelFormat, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
 };
+pub use outpaint::{Outpaint, OutpaintFill};
+pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
+pub use preview::{Preview, PreviewKind, PreviewOptions};
 pub use progress::{CancelToken, Progress, Watch};
-pub use request::{ImageRequest, MAX_BATCH, MAX_SIDE, MAX_STEPS, VaeTiling};
+pub use request::{ImageRequest, MAX_BATCH, MAX_REFERENCES, MAX_SIDE};
 pub use sampler::Sampler;
+pub use sampling::{MAX_STEPS, Sampling, SkipLayers};
 pub use scheduler::Scheduler;
 pub use settings::Settings;
 pub use stage::Stage;
+pub use step_cache::{DbCache, EasyCache, Spectrum, StepCache, TaylorSeer, UCache};
 pub use timings::Timings;
+pub use upscaler::{Upscaled, Upscaler, UpscalerConfig};
+pub use vae_tiling::VaeTiling;
+pub use video::{GeneratedVideo, HighNoise, MAX_FRAMES, VideoRequest};
 pub use weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType};

@@ -1,6 +1,9 @@
 //! One drawn picture: pixels that the engine allocated, and how they were made.
 
-use crate::{Error, MAX_SIDE, Result, engine::Images};
+use crate::{
+    Error, MAX_SIDE, Result,
+    engine::{Images, Shape},
+};
 use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
     fmt,
@@ -11,13 +14,20 @@ use std::{
 
 /// A picture as the engine drew it: 8 bits a channel, rows from the top, without padding.
 ///
-/// The pixels stay in the engine's own buffer and are not copied; clones share it.
+/// The pixels stay in the engine's own buffer and are not copied, except where they were laid into
+/// another picture afterwards (inpainting, outpainting); clones share them.
 #[derive(Clone)]
 pub struct Picture {
-    images: Arc<Images>,
-    index: usize,
+    pixels: Pixels,
     seed: i64,
-    parameters: String,
+    parameters: Arc<str>,
+}
+
+/// Where the pixels are.
+#[derive(Clone)]
+enum Pixels {
+    Engine { images: Arc<Images>, index: usize },
+    Own(Arc<RgbImage>),
 }
 
 /// How PNG files are compressed.
@@ -34,28 +44,48 @@ pub enum PngCompression {
 }
 
 impl Picture {
-    pub(crate) fn new(images: Arc<Images>, index: usize, seed: i64, parameters: String) -> Self {
-        Self { images, index, seed, parameters }
+    pub(crate) fn new(
+        images: Arc<Images>,
+        index: usize,
+        seed: i64,
+        parameters: impl Into<Arc<str>>,
+    ) -> Self {
+        Self { pixels: Pixels::Engine { images, index }, seed, parameters: parameters.into() }
+    }
+
+    /// The same picture after work on its pixels.
+    pub(crate) fn with_pixels(self, pixels: RgbImage) -> Self {
+        Self { pixels: Pixels::Own(Arc::new(pixels)), ..self }
+    }
+
+    fn shape(&self) -> Shape {
+        match &self.pixels {
+            Pixels::Engine { images, index } => images.shape(*index),
+            Pixels::Own(own) => Shape { width: own.width(), height: own.height(), channels: 3 },
+        }
     }
 
     /// Width in pixels, as produced: the engine may have rounded the request's up.
     pub fn width(&self) -> u32 {
-        self.images.shape(self.index).width
+        self.shape().width
     }
 
     /// Height in pixels, as produced.
     pub fn height(&self) -> u32 {
-        self.images.shape(self.index).height
+        self.shape().height
     }
 
     /// Channels: 3 (RGB), or 4 (RGBA) from the models that draw transparency.
     pub fn channels(&self) -> u32 {
-        self.images.shape(self.index).channels
+        self.shape().channels
     }
 
     /// The pixels: `height` rows of `width` pixels of `channels` bytes, red first.
     pub fn as_bytes(&self) -> &[u8] {
-        self.images.bytes(self.index)
+        match &self.pixels {
+            Pixels::Engine { images, index } => images.bytes(*index),
+            Pixels::Own(own) => own.as_raw(),
+        }
     }
 
     /// The seed it was drawn with.
@@ -79,14 +109,10 @@ impl Picture {
     }
 
     fn to_dynamic(&self) -> DynamicImage {
-        let (width, height, bytes) = (self.width(), self.height(), self.as_bytes().to_vec());
-        let image = match self.channels() {
-            1 => image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
-            3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
-            _ => RgbaImage::from_raw(width, height, bytes).map(DynamicImage::from),
-        };
         // `Images` let only buffers through that have this shape.
-        image.unwrap_or_else(|| DynamicImage::new_rgb8(width, height))
+        self.shape()
+            .to_dynamic(self.as_bytes().to_vec())
+            .unwrap_or_else(|| DynamicImage::new_rgb8(self.width(), self.height()))
     }
 
     /// PNG bytes with the "parameters" text.
@@ -129,7 +155,7 @@ impl Picture {
             PngCompression::High => png::Compression::High,
         });
         // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
-        let text = self.parameters.clone();
+        let text = self.parameters.to_string();
         let keyword = "parameters".to_owned();
         if text.chars().all(|c| u32::from(c) < 256) {
             encoder.add_text_chunk(keyword, text)
@@ -183,8 +209,8 @@ pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
         });
     }
     let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE, path: path.to_owned() },
-        _ => Error::FileUnreadable { role: ROLE, path: path.to_owned(), source },
+        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
+        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
     };
     let codec = |e: image::ImageError| Error::ImageCodec {
         doing: format!("read the picture {}", path.display()),

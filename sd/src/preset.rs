@@ -59,7 +59,7 @@ impl Preset {
                     other => other,
                 })
             }
-            Err(source) => Err(Error::FileUnreadable { role: "preset", path, source }),
+            Err(source) => Err(Error::FileUnreadable { role: "preset".into(), path, source }),
         }
     }
 
@@ -94,10 +94,10 @@ impl Preset {
     pub fn apply_to_request(&self, request: &mut ImageRequest) {
         request.width = self.width.unwrap_or(request.width);
         request.height = self.height.unwrap_or(request.height);
-        request.steps = self.steps.unwrap_or(request.steps);
-        request.cfg_scale = self.cfg_scale.unwrap_or(request.cfg_scale);
-        request.sampler = self.sampler.or(request.sampler);
-        request.scheduler = self.scheduler.or(request.scheduler);
+        request.sampling.steps = self.steps.unwrap_or(request.sampling.steps);
+        request.sampling.cfg_scale = self.cfg_scale.unwrap_or(request.sampling.cfg_scale);
+        request.sampling.sampler = self.sampler.or(request.sampling.sampler);
+        request.sampling.scheduler = self.scheduler.or(request.sampling.scheduler);
     }
 
     /// Fills in the files that belong to the model, where none are given.
@@ -119,8 +119,8 @@ mod tests {
         let preset = Preset::parse(text, Path::new("models")).unwrap();
         let mut request = ImageRequest::new("x");
         preset.apply_to_request(&mut request);
-        assert_eq!((request.width, request.height, request.steps), (128, 64, 12));
-        assert_eq!(request.sampler, Some(Sampler::EulerA));
+        assert_eq!((request.width, request.height, request.sampling.steps), (128, 64, 12));
+        assert_eq!(request.sampling.sampler, Some(Sampler::EulerA));
         let mut config = ModelConfig::new("m.gguf");
         preset.apply_to_config(&mut config);
         assert_eq!(config.taesd.as_deref(), Some(Path::new("models/t.gguf")));

@@ -1,5 +1,6 @@
 //! Watching an operation, and stopping it.
 
+use crate::{Preview, PreviewOptions, preview::Previews};
 use crossbeam_channel::{Sender, TrySendError};
 use std::{
     fmt,
@@ -51,10 +52,17 @@ pub enum Progress {
     },
     /// A picture is being enlarged.
     Upscaling {
-        /// Tiles done.
+        /// Tiles done; 0 where it needs no tiles.
         tile: u32,
-        /// Tiles in all.
+        /// Tiles in all; 0 where it needs none.
         tiles: u32,
+    },
+    /// A model file is being converted.
+    Converting {
+        /// Tensors done.
+        tensors: u32,
+        /// Tensors in all.
+        total: u32,
     },
 }
 
@@ -104,6 +112,7 @@ type OnProgress<'a> = Box<dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a>;
 pub struct Watch<'a> {
     on_progress: Option<OnProgress<'a>>,
     channel: Option<Sender<Progress>>,
+    pub(crate) previews: Option<Previews<'a>>,
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) time_limit: Option<Duration>,
 }
@@ -131,6 +140,28 @@ impl<'a> Watch<'a> {
     #[must_use]
     pub fn send_to(mut self, sender: Sender<Progress>) -> Self {
         self.channel = Some(sender);
+        self
+    }
+
+    /// Calls `callback` with what the latent looks like, as often as `options` say, on the thread
+    /// the engine runs on. A panic in it is treated as one in
+    /// [`on_progress`](Self::on_progress). Replaces an earlier callback.
+    ///
+    /// ```
+    /// use sdcpp::{PreviewKind, PreviewOptions, Watch};
+    ///
+    /// let watch = Watch::new().on_preview(PreviewOptions::new(PreviewKind::Projection), |preview| {
+    ///     println!("step {}: {:?}", preview.step, preview.frames[0].dimensions());
+    /// });
+    /// # drop(watch);
+    /// ```
+    #[must_use]
+    pub fn on_preview(
+        mut self,
+        options: PreviewOptions,
+        callback: impl FnMut(Preview) + Send + 'a,
+    ) -> Self {
+        self.previews = Some(Previews::new(options, callback));
         self
     }
 
@@ -169,6 +200,7 @@ impl fmt::Debug for Watch<'_> {
         f.debug_struct("Watch")
             .field("on_progress", &self.on_progress.is_some())
             .field("channel", &self.channel.is_some())
+            .field("previews", &self.previews.as_ref().map(|p| &p.options))
             .field("cancel", &self.cancel)
             .field("time_limit", &self.time_limit)
             .finish()

@@ -1,38 +1,22 @@
 //! What to draw.
 
-use crate::{Error, Result, Sampler, Scheduler, setters::setters, validate};
-use image::{DynamicImage, GrayImage, Rgb, RgbImage};
+use crate::{
+    Error, HiresFix, Inpaint, Lora, Outpaint, PhotoMaker, Result, Sampling, StepCache, VaeTiling,
+    canvas,
+    input::{brightness, on_white},
+    sampling::sampling_setters,
+    setters::setters,
+    validate,
+};
+use image::{DynamicImage, GrayImage, RgbImage};
 
 /// The largest width or height, in pixels. The engine counts the values of a picture in an int, which
 /// a picture of this size and four channels fills to half.
 pub const MAX_SIDE: u32 = 16_384;
 /// The largest batch.
 pub const MAX_BATCH: u32 = 1024;
-/// The most sampling steps.
-pub const MAX_STEPS: u32 = 1000;
-
-/// Decodes (and encodes) the picture in overlapping tiles: less memory, a little slower.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct VaeTiling {
-    /// Tile width and height in latent units (8 pixels for most models); at least 4. Default 32.
-    pub tile_size: (u32, u32),
-    /// Share of a tile that overlaps its neighbour, 0 to 0.5. Default 0.5.
-    pub overlap: f32,
-}
-
-impl Default for VaeTiling {
-    fn default() -> Self {
-        Self { tile_size: (32, 32), overlap: 0.5 }
-    }
-}
-
-impl VaeTiling {
-    /// Tiles of this width and height in latent units.
-    pub fn with_tile_size(width: u32, height: u32) -> Self {
-        Self { tile_size: (width, height), ..Self::default() }
-    }
-}
+/// The most reference pictures: each costs as much memory as the picture itself.
+pub const MAX_REFERENCES: usize = 16;
 
 /// One picture, or a batch of them.
 ///
@@ -55,29 +39,19 @@ impl VaeTiling {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ImageRequest {
-    /// What to draw. At most 32 KiB; weights as in `(word:1.2)`, within ±1000.
+    /// What to draw. At most 32 KiB; weights as in `(word:1.2)`, within ±1000; LoRAs as in
+    /// `<lora:name:0.8>` where the configuration has a
+    /// [`lora_folder`](crate::ModelConfig::lora_folder).
     pub prompt: String,
-    /// What to avoid. Without effect at a [`cfg_scale`](Self::cfg_scale) of 1.
+    /// What to avoid. Without effect at a [`cfg_scale`](Sampling::cfg_scale) of 1.
     pub negative_prompt: String,
     /// Width in pixels, 1 to [`MAX_SIDE`]. The engine rounds up to what the model can draw: a
     /// multiple of 64 for UNets, 8 for most transformers. Default 512.
     pub width: u32,
     /// Height in pixels, as the width. Default 512.
     pub height: u32,
-    /// Sampling steps, 1 to [`MAX_STEPS`]. Default 20.
-    pub steps: u32,
-    /// How strongly the prompt rules, −100 to 100. 1 switches the negative prompt off and halves
-    /// the time. Default 7.5.
-    pub cfg_scale: f32,
-    /// How strongly the input picture rules, in models that are told of it apart (InstructPix2Pix).
-    pub image_cfg_scale: Option<f32>,
-    /// Guidance of distilled models (FLUX), 0 to 100. Default 3.5.
-    pub distilled_guidance: f32,
-    /// The sampler. Default: [`Sampler::Euler`] for transformer models, else
-    /// [`Sampler::Dpmpp2m`].
-    pub sampler: Option<Sampler>,
-    /// The scheduler. Default: the engine's for sampler and model.
-    pub scheduler: Option<Scheduler>,
+    /// Steps, guidance, sampler and scheduler.
+    pub sampling: Sampling,
     /// The seed of the first picture; each next one has one more. Absent or negative: drawn at
     /// random and reported in [`Generated::seeds`](crate::Generated::seeds).
     pub seed: Option<i64>,
@@ -85,19 +59,10 @@ pub struct ImageRequest {
     pub batch: u32,
     /// CLIP layers to leave out at the end, 1 to 12; the model's own when absent. 1 is none.
     pub clip_skip: Option<u32>,
-    /// Noise added at each step by samplers that add some, 0 to 100, and to 1 for
-    /// [`Sampler::Tcd`]. Default: the sampler's.
-    pub eta: Option<f32>,
-    /// Shift of flow models' timesteps, above 0 to 100. Default: the model's.
-    pub flow_shift: Option<f32>,
-    /// Timesteps of the distilled SDXL models that shift them (NitroSD), 0 to 1000. 0: off.
-    pub shifted_timestep: u32,
-    /// Noise levels in place of a scheduler's: two at least, falling, the last usually 0. Sets the
-    /// steps to one less than their number.
-    pub custom_sigmas: Vec<f32>,
-    /// Further arguments of samplers and guidance, as `key=value,…`.
-    pub extra_sample_args: Option<String>,
-    /// A picture to start from (img2img), stretched to the size of the request.
+    /// LoRAs, besides those that the prompt names; at most 64.
+    pub loras: Vec<Lora>,
+    /// A picture to start from (img2img), resized to the size of the request (Lanczos), whatever its
+    /// shape.
     pub init_image: Option<RgbImage>,
     /// How much of the [`init_image`](Self::init_image) may change, 0 to 1 (A1111's denoising
     /// strength). 0 keeps it, but for one step; 1 ignores it. Default 0.75.
@@ -105,8 +70,35 @@ pub struct ImageRequest {
     /// Where the [`init_image`](Self::init_image) may change (inpainting): white repaints, black
     /// keeps, divided at half. Of the same size as it.
     pub mask: Option<GrayImage>,
+    /// How the [`mask`](Self::mask) counts, and what is kept. Default: as the engine does it.
+    pub inpaint: Inpaint,
+    /// Continues the [`init_image`](Self::init_image) beyond its borders. The result has its size
+    /// and what is added; width and height of the request do not count.
+    pub outpaint: Option<Outpaint>,
+    /// Pictures the model edits or takes things from (FLUX Kontext, FLUX.2, Qwen-Image-Edit,
+    /// InstructPix2Pix…), at most [`MAX_REFERENCES`].
+    pub reference_images: Vec<RgbImage>,
+    /// Whether references are resized to about as many pixels as the picture has, 1024² at most,
+    /// with their own aspect ratio. Default: yes; otherwise they are taken as they are.
+    pub resize_references: bool,
+    /// Whether each reference gets a position index of its own (FLUX Kontext with several
+    /// references), rather than all one. Default: no.
+    pub increase_reference_index: bool,
+    /// The picture that a ControlNet follows
+    /// ([`ModelConfig::control_net`](crate::ModelConfig::control_net)), or a model with control
+    /// input of its own (FLUX Control); see [`canny`](crate::canny). Resized to the size of the
+    /// request.
+    pub control_image: Option<RgbImage>,
+    /// How strongly the ControlNet counts, 0 to 10; at 0 not at all. Default 0.9.
+    pub control_strength: f32,
+    /// Photographs of a person to draw.
+    pub photo_maker: Option<PhotoMaker>,
     /// Decodes in tiles, for less memory.
     pub vae_tiling: Option<VaeTiling>,
+    /// Skips work in steps that change little.
+    pub step_cache: Option<StepCache>,
+    /// A second pass at a larger size.
+    pub hires: Option<HiresFix>,
 }
 
 impl Default for ImageRequest {
@@ -116,46 +108,46 @@ impl Default for ImageRequest {
             negative_prompt: String::new(),
             width: 512,
             height: 512,
-            steps: 20,
-            cfg_scale: 7.5,
-            image_cfg_scale: None,
-            distilled_guidance: 3.5,
-            sampler: None,
-            scheduler: None,
+            sampling: Sampling::default(),
             seed: None,
             batch: 1,
             clip_skip: None,
-            eta: None,
-            flow_shift: None,
-            shifted_timestep: 0,
-            custom_sigmas: Vec::new(),
-            extra_sample_args: None,
+            loras: Vec::new(),
             init_image: None,
             denoising_strength: 0.75,
             mask: None,
+            inpaint: Inpaint::default(),
+            outpaint: None,
+            reference_images: Vec::new(),
+            resize_references: true,
+            increase_reference_index: false,
+            control_image: None,
+            control_strength: 0.9,
+            photo_maker: None,
             vae_tiling: None,
+            step_cache: None,
+            hires: None,
         }
     }
 }
 
+sampling_setters!(ImageRequest);
+
 setters! {
     ImageRequest {
-        plain steps: u32;
-        plain cfg_scale: f32;
-        plain distilled_guidance: f32;
         plain batch: u32;
-        plain shifted_timestep: u32;
-        plain custom_sigmas: Vec<f32>;
         plain denoising_strength: f32;
-        some image_cfg_scale: f32;
-        some sampler: Sampler;
-        some scheduler: Scheduler;
+        plain inpaint: Inpaint;
+        plain resize_references: bool;
+        plain increase_reference_index: bool;
+        plain control_strength: f32;
         some seed: i64;
         some clip_skip: u32;
-        some eta: f32;
-        some flow_shift: f32;
-        text extra_sample_args;
+        some outpaint: Outpaint;
+        some photo_maker: PhotoMaker;
         some vae_tiling: VaeTiling;
+        some step_cache: StepCache;
+        some hires: HiresFix;
     }
 }
 
@@ -179,6 +171,13 @@ impl ImageRequest {
         self
     }
 
+    /// Adds a LoRA.
+    #[must_use]
+    pub fn lora(mut self, lora: Lora) -> Self {
+        self.loras.push(lora);
+        self
+    }
+
     /// Sets [`init_image`](Self#structfield.init_image) from any picture: grey becomes RGB, 16 bits
     /// become 8, and transparent parts are laid on white, as A1111 does.
     #[must_use]
@@ -194,6 +193,20 @@ impl ImageRequest {
         self
     }
 
+    /// Adds a [reference](Self#structfield.reference_images) from any picture.
+    #[must_use]
+    pub fn reference_image(mut self, picture: impl Into<DynamicImage>) -> Self {
+        self.reference_images.push(on_white(picture.into()));
+        self
+    }
+
+    /// Sets [`control_image`](Self#structfield.control_image) from any picture.
+    #[must_use]
+    pub fn control_image(mut self, picture: impl Into<DynamicImage>) -> Self {
+        self.control_image = Some(on_white(picture.into()));
+        self
+    }
+
     /// Checks every value that can be checked without a model.
     ///
     /// # Errors
@@ -203,106 +216,47 @@ impl ImageRequest {
         validate::prompt("negative_prompt", &self.negative_prompt)?;
         validate::range("width", self.width, 1..=MAX_SIDE)?;
         validate::range("height", self.height, 1..=MAX_SIDE)?;
-        validate::range("steps", self.steps, 1..=MAX_STEPS)?;
         validate::range("batch", self.batch, 1..=MAX_BATCH)?;
-        validate::range("cfg_scale", self.cfg_scale, -100.0..=100.0)?;
-        validate::range("distilled_guidance", self.distilled_guidance, 0.0..=100.0)?;
         validate::range("denoising_strength", self.denoising_strength, 0.0..=1.0)?;
-        validate::range("shifted_timestep", self.shifted_timestep, 0..=1000)?;
-        for (field, value, allowed) in [
-            ("image_cfg_scale", self.image_cfg_scale, -100.0..=100.0),
-            ("eta", self.eta, 0.0..=100.0),
-            ("flow_shift", self.flow_shift, f32::MIN_POSITIVE..=100.0),
-        ] {
-            if let Some(value) = value {
-                validate::range(field, value, allowed)?;
-            }
-        }
-        if let Some(clip_skip) = self.clip_skip {
-            validate::range("clip_skip", clip_skip, 1..=12)?;
-        }
-        // The engine adds the picture's index to the seed.
-        if let Some(seed) = self.seed {
-            validate::range("seed", seed, i64::MIN..=i64::MAX - i64::from(MAX_BATCH))?;
-        }
-        if let Some(args) = &self.extra_sample_args {
-            validate::text("extra_sample_args", args)?;
-        }
-        self.check_sigmas()?;
-        self.check_steps_with(self.scheduler)?;
+        validate::range("control_strength", self.control_strength, 0.0..=10.0)?;
+        validate::clip_skip_and_seed(self.clip_skip, self.seed)?;
+        self.sampling.check()?;
+        Lora::check_all(&self.loras)?;
         self.check_pictures()?;
+        if let Some(photo_maker) = &self.photo_maker {
+            photo_maker.check(&self.prompt)?;
+        }
         if let Some(tiling) = &self.vae_tiling {
-            validate::range("vae_tiling.tile_size", tiling.tile_size.0, 4..=4096)?;
-            validate::range("vae_tiling.tile_size", tiling.tile_size.1, 4..=4096)?;
-            validate::range("vae_tiling.overlap", tiling.overlap, 0.0..=0.5)?;
+            tiling.check()?;
         }
-        Ok(())
-    }
-
-    /// Steps that are run: own sigmas have their own number.
-    pub(crate) fn effective_steps(&self) -> u32 {
-        match u32::try_from(self.custom_sigmas.len()) {
-            Ok(0) | Err(_) => self.steps,
-            Ok(sigmas) => sigmas - 1,
+        if let Some(cache) = &self.step_cache {
+            cache.check()?;
         }
-    }
-
-    fn check_sigmas(&self) -> Result<()> {
-        let sigmas = &self.custom_sigmas;
-        let invalid = |value: String| {
-            Err(Error::invalid(
-                "custom_sigmas",
-                value,
-                "none, or two or more finite numbers from 0 up, each less than the one before",
-            ))
-        };
-        if sigmas.len() == 1 || sigmas.len() > MAX_STEPS as usize + 1 {
-            return invalid(format!("a list of {}", sigmas.len()));
-        }
-        if let Some(bad) = sigmas.iter().find(|s| !s.is_finite() || **s < 0.0) {
-            return invalid(format!("a list with {bad}"));
-        }
-        if let (Some(scheduler), false) = (self.scheduler, sigmas.is_empty()) {
-            return Err(Error::invalid(
-                "custom_sigmas",
-                format!("set together with the scheduler {scheduler}"),
-                "one of the two",
-            ));
-        }
-        if !sigmas.is_sorted_by(|a, b| a > b) {
-            return invalid("a list that does not fall".to_owned());
-        }
-        Ok(())
-    }
-
-    /// With one step these divide by zero.
-    pub(crate) fn check_steps_with(&self, scheduler: Option<Scheduler>) -> Result<()> {
-        use Scheduler::{Exponential, Gits, Karras};
-        match scheduler {
-            Some(scheduler @ (Karras | Exponential | Gits))
-                if self.steps < 2 && self.custom_sigmas.is_empty() =>
-            {
-                Err(Error::invalid(
-                    "steps",
-                    self.steps,
-                    format!("at least 2 with the scheduler {scheduler}"),
-                ))
-            }
-            _ => Ok(()),
+        match &self.hires {
+            Some(hires) => hires.check(self.width, self.height, &self.sampling),
+            None => Ok(()),
         }
     }
 
     fn check_pictures(&self) -> Result<()> {
-        let size = |width: u32, height: u32| format!("{width}x{height}");
-        if let Some(init) = &self.init_image {
-            let (width, height) = init.dimensions();
-            if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-                return Err(Error::invalid(
-                    "init_image",
-                    size(width, height),
-                    format!("1 to {MAX_SIDE} pixels a side"),
-                ));
+        let size = |(width, height): (u32, u32)| format!("{width}x{height}");
+        for (field, picture) in [
+            ("init_image", self.init_image.as_ref()),
+            ("control_image", self.control_image.as_ref()),
+        ] {
+            if let Some(picture) = picture {
+                validate::picture(field, picture.dimensions())?;
             }
+        }
+        if self.reference_images.len() > MAX_REFERENCES {
+            return Err(Error::invalid(
+                "reference_images",
+                format!("a list of {}", self.reference_images.len()),
+                format!("at most {MAX_REFERENCES}"),
+            ));
+        }
+        for picture in &self.reference_images {
+            validate::picture("reference_images", picture.dimensions())?;
         }
         match (&self.mask, &self.init_image) {
             (Some(_), None) => Err(Error::invalid(
@@ -313,48 +267,19 @@ impl ImageRequest {
             (Some(mask), Some(init)) if mask.dimensions() != init.dimensions() => {
                 Err(Error::invalid(
                     "mask",
-                    size(mask.width(), mask.height()),
-                    format!("the size of init_image, {}", size(init.width(), init.height())),
+                    size(mask.dimensions()),
+                    format!("the size of init_image, {}", size(init.dimensions())),
                 ))
             }
-            _ => Ok(()),
+            _ => canvas::check(self),
         }
     }
-}
-
-/// RGB with transparent parts laid on white.
-fn on_white(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let rgba = picture.into_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (from, to) in rgba.pixels().zip(rgb.pixels_mut()) {
-        let [r, g, b, alpha] = from.0.map(u32::from);
-        let blend = |c: u32| ((c * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        *to = Rgb([blend(r), blend(g), blend(b)]);
-    }
-    rgb
-}
-
-/// Brightness; a mask painted on a transparent canvas keeps what is transparent.
-fn brightness(picture: DynamicImage) -> GrayImage {
-    if !picture.color().has_alpha() {
-        return picture.into_luma8();
-    }
-    let with_alpha = picture.into_luma_alpha8();
-    let mut mask = GrayImage::new(with_alpha.width(), with_alpha.height());
-    for (from, to) in with_alpha.pixels().zip(mask.pixels_mut()) {
-        let [luma, alpha] = from.0.map(u16::from);
-        to.0 = [(luma * alpha / 255) as u8];
-    }
-    mask
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Luma, LumaA, Rgba};
+    use crate::{EasyCache, Scheduler, SkipLayers};
     use proptest::prelude::*;
 
     fn refused(request: ImageRequest) -> String {
@@ -400,13 +325,42 @@ mod tests {
                 "mask is 4x4; allowed: the size of init_image, 8x8",
             ),
             (new().init_image(RgbImage::new(0, 0)), "init_image is 0x0"),
+            (new().vae_tiling(VaeTiling::with_tile_size(1, 32)), "vae_tiling.tile_size is 1"),
+            (new().skip_layers(SkipLayers::new([])), "skip_layers.layers is a list of 0"),
+            (new().lora(Lora::new("x").multiplier(f32::INFINITY)), "loras is inf"),
+            (new().control_strength(-1.0), "control_strength is -1"),
+            (new().control_image(RgbImage::new(0, 8)), "control_image is 0x8"),
+            (new().reference_image(RgbImage::new(8, 0)), "reference_images is 8x0"),
             (
-                new().vae_tiling(VaeTiling { tile_size: (1, 32), overlap: 0.5 }),
-                "vae_tiling.tile_size is 1",
+                (0..17).fold(new(), |r, _| r.reference_image(RgbImage::new(8, 8))),
+                "reference_images is a list of 17",
             ),
             (
-                new().vae_tiling(VaeTiling { overlap: 1.0, ..VaeTiling::default() }),
-                "vae_tiling.overlap is 1",
+                new().photo_maker(PhotoMaker::new([RgbImage::new(8, 8)])),
+                "prompt is \"x\"; allowed: with photo_maker",
+            ),
+            (
+                new().step_cache(StepCache::EasyCache(EasyCache::default().end(2.0))),
+                "step_cache.end is 2",
+            ),
+            (new().hires(HiresFix::scaled_by(0.0)), "hires.scale is 0"),
+            (new().inpaint(Inpaint::new().invert(true)), "inpaint is set without mask"),
+            (new().inpaint(Inpaint::new().mask_blur(99)), "inpaint.mask_blur is 99"),
+            (new().outpaint(Outpaint::all(8)), "outpaint is set without init_image"),
+            (new().init_image(RgbImage::new(8, 8)).outpaint(Outpaint::all(0)), "outpaint"),
+            (
+                new()
+                    .init_image(RgbImage::new(8, 8))
+                    .mask(GrayImage::new(8, 8))
+                    .outpaint(Outpaint::all(8)),
+                "outpaint is set together with a mask",
+            ),
+            (
+                new()
+                    .init_image(RgbImage::new(8, 8))
+                    .hires(HiresFix::default())
+                    .outpaint(Outpaint::all(8)),
+                "outpaint is set together with hires",
             ),
         ];
         for (request, start) in cases {
@@ -422,27 +376,6 @@ mod tests {
         assert!(own.check().is_ok());
         let both = refused(own.scheduler(Scheduler::Karras));
         assert!(both.contains("together with the scheduler karras"), "{both}");
-    }
-
-    #[test]
-    fn input_pictures_of_any_kind_become_rgb() {
-        let grey = image::ImageBuffer::from_pixel(2, 2, Luma([90_u8]));
-        assert_eq!(
-            ImageRequest::new("").init_image(grey).init_image.unwrap().get_pixel(0, 0).0,
-            [90, 90, 90]
-        );
-        let clear = image::ImageBuffer::from_pixel(2, 2, Rgba([10_u8, 20, 30, 0]));
-        assert_eq!(
-            ImageRequest::new("").init_image(clear).init_image.unwrap().get_pixel(1, 1).0,
-            [255, 255, 255]
-        );
-        let half = image::ImageBuffer::from_pixel(1, 1, Rgba([0_u8, 0, 0, 128]));
-        assert_eq!(
-            ImageRequest::new("").init_image(half).init_image.unwrap().get_pixel(0, 0).0,
-            [127, 127, 127]
-        );
-        let stroke = image::ImageBuffer::from_pixel(1, 1, LumaA([255_u8, 0]));
-        assert_eq!(ImageRequest::new("").mask(stroke).mask.unwrap().get_pixel(0, 0).0, [0]);
     }
 
     proptest! {

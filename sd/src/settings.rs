@@ -134,8 +134,8 @@ impl Settings {
         if let Some(size) = self.image_size {
             (request.width, request.height) = (size, size);
         }
-        request.steps = self.inference_steps.unwrap_or(request.steps);
-        request.cfg_scale = self.guidance_scale.unwrap_or(request.cfg_scale);
+        request.sampling.steps = self.inference_steps.unwrap_or(request.sampling.steps);
+        request.sampling.cfg_scale = self.guidance_scale.unwrap_or(request.sampling.cfg_scale);
         if let Some(prompt) = &self.negative_prompt {
             request.negative_prompt.clone_from(prompt);
         }
@@ -168,7 +168,10 @@ mod tests {
         let mut request = ImageRequest::new("x");
         settings.apply_to_request(&mut request);
         assert_eq!(request, ImageRequest::new("x"));
-        assert_eq!((request.width, request.steps, request.cfg_scale), (512, 20, 7.5));
+        assert_eq!(
+            (request.width, request.sampling.steps, request.sampling.cfg_scale),
+            (512, 20, 7.5)
+        );
     }
 
     #[test]
@@ -194,8 +197,8 @@ mod tests {
         assert_eq!(settings.concurrency(), 1);
         let mut request = ImageRequest::new("x");
         settings.apply_to_request(&mut request);
-        assert_eq!((request.width, request.height, request.steps), (640, 640, 8));
-        assert_eq!((request.cfg_scale, request.negative_prompt.as_str()), (4.5, "fog"));
+        assert_eq!((request.width, request.height, request.sampling.steps), (640, 640, 8));
+        assert_eq!((request.sampling.cfg_scale, request.negative_prompt.as_str()), (4.5, "fog"));
         assert!(request.vae_tiling.is_some());
         let mut config = ModelConfig::new("m");
         settings.apply_to_config(&mut config);

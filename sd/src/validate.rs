@@ -1,6 +1,6 @@
 //! Checks that several structs share.
 
-use crate::{Error, Result};
+use crate::{Error, MAX_BATCH, MAX_SIDE, MAX_STEPS, Result};
 use std::{fmt, ops::RangeInclusive};
 
 /// The longest text handed to the engine. Its tokeniser recurses once per character, about 400 bytes
@@ -17,6 +17,59 @@ pub(crate) fn range<T: PartialOrd + fmt::Display + fmt::Debug>(
     } else {
         Err(Error::invalid(field, value, format!("{allowed:?}")))
     }
+}
+
+/// Noise levels in place of a scheduler's; an empty list is none.
+pub(crate) fn sigmas(field: &'static str, sigmas: &[f32]) -> Result<()> {
+    let invalid = |value: String| {
+        Err(Error::invalid(
+            field,
+            value,
+            "none, or two or more finite numbers from 0 up, each less than the one before",
+        ))
+    };
+    if sigmas.len() == 1 || sigmas.len() > MAX_STEPS as usize + 1 {
+        return invalid(format!("a list of {}", sigmas.len()));
+    }
+    if let Some(bad) = sigmas.iter().find(|s| !s.is_finite() || **s < 0.0) {
+        return invalid(format!("a list with {bad}"));
+    }
+    if !sigmas.is_sorted_by(|a, b| a > b) {
+        return invalid("a list that does not fall".to_owned());
+    }
+    Ok(())
+}
+
+/// More threads than four times the processors only wait for each other, and where the system refuses
+/// to start one the engine's loader ends the process.
+pub(crate) fn threads(threads: u32) -> Result<()> {
+    let here = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let most = u32::try_from(here.saturating_mul(4)).unwrap_or(u32::MAX).clamp(16, 1024);
+    range("threads", threads, 1..=most)
+}
+
+/// What pictures and videos have in common besides sampling.
+pub(crate) fn clip_skip_and_seed(clip_skip: Option<u32>, seed: Option<i64>) -> Result<()> {
+    if let Some(clip_skip) = clip_skip {
+        range("clip_skip", clip_skip, 1..=12)?;
+    }
+    match seed {
+        // The engine adds the picture's index to the seed.
+        Some(seed) => range("seed", seed, i64::MIN..=i64::MAX - i64::from(MAX_BATCH)),
+        None => Ok(()),
+    }
+}
+
+/// A picture that the engine reads.
+pub(crate) fn picture(field: &'static str, (width, height): (u32, u32)) -> Result<()> {
+    if (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        field,
+        format!("{width}x{height}"),
+        format!("1 to {MAX_SIDE} pixels a side"),
+    ))
 }
 
 /// Text that goes to C: no NUL, and not so long that the engine's recursion overflows.

@@ -2,10 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod direct;
 pub(crate) mod native;
 
 use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
-use sdcpp_test_support::{Format, WeightType};
+use sdcpp_test_support::{Format, UNet, UNetFamily, WeightType};
 use std::path::{Path, PathBuf};
 
 /// Threads of each context. Tests run side by side, and the engine's threads wait for each other by
@@ -59,6 +60,25 @@ pub(crate) fn sd1_files() -> (PathBuf, PathBuf) {
 pub(crate) fn sd1_config() -> ModelConfig {
     let (model, taesd) = sd1_files();
     ModelConfig::new(model).taesd(taesd).threads(THREADS)
+}
+
+/// The smallest model of a family of UNets: the UNet alone, its text encoders of the real size, and
+/// a TAESD. Mapped, since the files are small only because their tensors share their data.
+pub(crate) fn family_config(family: UNetFamily) -> ModelConfig {
+    unet_config(UNet::smallest(family))
+}
+
+/// The same with a UNet of any width.
+pub(crate) fn unet_config(unet: UNet) -> ModelConfig {
+    let encoders = sdcpp_test_support::text_encoders(unet.family.text_encoders());
+    let taesd = sdcpp_test_support::tae(4, Format::Gguf(WeightType::F16));
+    let unet = sdcpp_test_support::unet(unet, Format::GgufAliased(WeightType::Q4_0));
+    let mut config = ModelConfig::new(encoders.expect("the text encoders are written"))
+        .taesd(taesd.expect("the decoder is written"))
+        .threads(THREADS)
+        .mmap(true);
+    config.diffusion_model = Some(unet.expect("the UNet is written"));
+    config
 }
 
 /// A request for the random UNets.

@@ -1,11 +1,13 @@
 //! One call into the engine: its thread, its hooks, and how it ended.
 
 use super::{
-    log,
+    images, log,
     report::{Ended, Report, Status},
 };
-use crate::{Error, Progress, Result, Timings, Watch, stage::Stage, timings::Clock};
-use sdcpp_sys::{Table, sdcpp_hooks, sdcpp_progress, sdcpp_report};
+use crate::{
+    Error, Preview, PreviewKind, Progress, Result, Timings, Watch, stage::Stage, timings::Clock,
+};
+use sdcpp_sys::{Table, sd_image_t, sdcpp_hooks, sdcpp_progress, sdcpp_report};
 use std::{
     any::Any,
     ffi::{c_char, c_void},
@@ -96,6 +98,7 @@ pub(crate) fn run(
         panic: None,
         lines: Lines::default(),
     };
+    let preview = hooked.watch.previews.as_ref().map(|p| p.options.clone());
     let status = {
         let slots = Slots { hooked: (&raw mut hooked).cast(), report: report.as_mut_ptr() };
         // Events of the engine's thread belong to the caller's subscriber and span.
@@ -107,10 +110,11 @@ pub(crate) fn run(
                 user: slots.hooked,
                 log: Some(on_log),
                 progress: Some(on_progress),
-                preview: None,
-                preview_mode: 0,
-                preview_denoised: 0,
-                preview_noisy: 0,
+                preview_wanted: Some(on_preview_wanted),
+                preview: if preview.is_some() { Some(on_preview) } else { None },
+                preview_mode: preview.as_ref().map_or(0, |p| preview_mode(p.kind)),
+                preview_denoised: preview.as_ref().map_or(0, |p| i32::from(!p.noisy)),
+                preview_noisy: preview.as_ref().map_or(0, |p| i32::from(p.noisy)),
             };
             tracing::dispatcher::with_default(&subscriber, || {
                 span.in_scope(|| engine_call(&hooks, slots.report))
@@ -156,9 +160,8 @@ const _: () = {
 };
 
 impl Hooked<'_> {
-    fn on_log(&mut self, level: i32, line: String) {
-        log::emit(level, &line);
-        let message = message_of(&line);
+    fn on_log(&mut self, level: i32, line: &str, message: &str) {
+        log::emit(level, line);
         if level == log::WARN {
             // Bounded: a hostile file can make the engine warn about every tensor.
             if self.lines.warnings.len() < 100 {
@@ -182,6 +185,16 @@ impl Hooked<'_> {
             self.stop = self.asked_to_stop();
         }
         if self.stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn on_preview(&mut self, step: i32, frames: &[sd_image_t], noisy: bool) {
+        let (Some(previews), None) = (&mut self.watch.previews, &self.panic) else { return };
+        // SAFETY: the engine's pixels live until the hook returns.
+        let frames: Vec<_> = frames.iter().filter_map(|f| unsafe { images::copy(f) }).collect();
+        if !frames.is_empty() {
+            // Samplers of two stages count the second one backwards.
+            previews.show(Preview { step: step.unsigned_abs(), frames, noisy });
+        }
     }
 
     fn asked_to_stop(&self) -> Option<StopReason> {
@@ -214,16 +227,10 @@ fn progress(stage: Stage, event: &sdcpp_progress) -> Option<Progress> {
         },
         Stage::VaeDecoding => Progress::Decoding { tile, tiles },
         Stage::Upscaling => Progress::Upscaling { tile, tiles },
+        Stage::Converting if steps == 0 => return None,
+        Stage::Converting => Progress::Converting { tensors: step, total: steps },
         _ => return None,
     })
-}
-
-/// The message after the engine's "file.cpp:12  - " prefix.
-fn message_of(line: &str) -> &str {
-    match line.split_once(" - ") {
-        Some((place, message)) if place.contains(':') => message,
-        _ => line,
-    }
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
@@ -253,12 +260,20 @@ unsafe fn hook(user: *mut c_void, body: impl FnOnce(&mut Hooked<'_>) -> ControlF
     i32::from(flow.is_break())
 }
 
-extern "C" fn on_log(user: *mut c_void, level: i32, text: *const c_char, length: usize) {
+extern "C" fn on_log(
+    user: *mut c_void,
+    level: i32,
+    text: *const c_char,
+    length: usize,
+    message: usize,
+) {
     // SAFETY: the shim calls hooks with the `user` of the call on the call's own thread, and passes a
     // line and its length.
     unsafe {
         hook(user, |hooked| {
-            hooked.on_log(level, log::line(text, length));
+            let line = log::line(text, length);
+            let message = line.get(message..).unwrap_or(&line);
+            hooked.on_log(level, &line, message);
             ControlFlow::Continue(())
         });
     }
@@ -271,5 +286,48 @@ extern "C" fn on_progress(user: *mut c_void, event: *const sdcpp_progress) -> i3
             Some(event) => hooked.on_progress(event),
             None => ControlFlow::Continue(()),
         })
+    }
+}
+
+/// The engine's number of a kind of preview.
+fn preview_mode(kind: PreviewKind) -> i32 {
+    match kind {
+        PreviewKind::Projection => sdcpp_sys::PREVIEW_PROJ as i32,
+        PreviewKind::Taesd => sdcpp_sys::PREVIEW_TAE as i32,
+        PreviewKind::Vae => sdcpp_sys::PREVIEW_VAE as i32,
+    }
+}
+
+extern "C" fn on_preview_wanted(user: *mut c_void, step: i32) -> i32 {
+    let mut wanted = false;
+    // SAFETY: as in `on_log`.
+    unsafe {
+        hook(user, |hooked| {
+            let step = u32::try_from(step).unwrap_or(0);
+            wanted = hooked.watch.previews.as_ref().is_some_and(|p| p.wanted(step));
+            ControlFlow::Continue(())
+        });
+    }
+    i32::from(wanted)
+}
+
+extern "C" fn on_preview(
+    user: *mut c_void,
+    step: i32,
+    count: i32,
+    frames: *const sd_image_t,
+    noisy: i32,
+) {
+    let count = usize::try_from(count).unwrap_or(0);
+    if frames.is_null() || count == 0 {
+        return;
+    }
+    // SAFETY: as in `on_log`; not NULL, and the shim passes as many frames as it says.
+    unsafe {
+        let frames = std::slice::from_raw_parts(frames, count);
+        hook(user, |hooked| {
+            hooked.on_preview(step, frames, noisy != 0);
+            ControlFlow::Continue(())
+        });
     }
 }

@@ -3,12 +3,15 @@
 use super::{
     Engine, Images,
     call::{self, Outcome},
-    params::{ContextParams, ImageParams},
+    params::{ContextParams, ImageJob, ImageParams, VideoJob, VideoParams},
     report::{Report, Status},
 };
-use crate::{ImageRequest, ModelConfig, Result, Sampler, Scheduler, Watch, stage::Stage};
-use sdcpp_sys::{Table, sd_ctx_t, sd_image_t};
-use std::ptr::{self, NonNull};
+use crate::{Audio, ModelConfig, Result, Sampler, Scheduler, Watch, stage::Stage};
+use sdcpp_sys::{Table, sd_audio_t, sd_ctx_t, sd_image_t};
+use std::{
+    ptr::{self, NonNull},
+    slice,
+};
 
 /// An engine context, owned.
 #[derive(Debug)]
@@ -21,11 +24,17 @@ pub(crate) struct RawContext {
 // once, which `&mut self` in `generate` and the missing Sync see to.
 unsafe impl Send for RawContext {}
 
-/// A pointer that the engine's thread writes and the caller reads once the thread has ended.
-struct Out<T>(*mut T);
+/// A pointer that the engine's thread uses, and the caller again once the thread has ended.
+pub(super) struct Out<T>(pub(super) *mut T);
 
 // SAFETY: only one thread uses it at a time; see above.
 unsafe impl<T> Send for Out<T> {}
+
+/// The frames of a video, and the sound.
+pub(crate) struct RawVideo {
+    pub(crate) frames: Images,
+    pub(crate) audio: Option<Audio>,
+}
 
 impl RawContext {
     /// Creates a context; none if the engine refuses, with the reason in the outcome.
@@ -36,7 +45,7 @@ impl RawContext {
     ) -> Result<(Option<Self>, Outcome)> {
         let threads = config.threads.unwrap_or_else(|| engine.physical_cores());
         let table = engine.table;
-        let params = ContextParams::new(table, config, threads)?;
+        let params = ContextParams::new(config, threads)?;
         let mut made: *mut sd_ctx_t = ptr::null_mut();
         let out = Out(&raw mut made);
         let params = &params;
@@ -52,6 +61,11 @@ impl RawContext {
     pub(crate) fn makes_images(&self) -> bool {
         // SAFETY: the context is alive.
         unsafe { (self.table.context_makes_images)(self.pointer.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn makes_video(&self) -> bool {
+        // SAFETY: the context is alive.
+        unsafe { (self.table.context_makes_video)(self.pointer.as_ptr()) != 0 }
     }
 
     /// The sampler the engine would choose, which tells transformers from UNets.
@@ -71,13 +85,11 @@ impl RawContext {
     /// Draws. The pictures, or what is wrong with them, come with how the call ended.
     pub(crate) fn generate(
         &mut self,
-        request: &ImageRequest,
-        sampler: Sampler,
-        seed: i64,
+        job: &ImageJob<'_>,
         watch: Watch<'_>,
     ) -> Result<(Result<Images, String>, Outcome)> {
         let table = self.table;
-        let params = ImageParams::new(table, request, sampler, seed)?;
+        let params = ImageParams::new(job)?;
         let mut made: *mut sd_image_t = ptr::null_mut();
         let (context, out) = (Out(self.pointer.as_ptr()), Out(&raw mut made));
         let params = &params;
@@ -88,9 +100,74 @@ impl RawContext {
             unsafe { (table.generate_image)(context.0, params.as_ptr(), hooks, out.0, report) }
         })?;
         // SAFETY: NULL, or an array of `batch` pictures by the contract of the shim.
-        let images = unsafe { Images::take(table, made, request.batch) };
+        let images = unsafe { Images::take(table, made, job.request.batch) };
         Ok((images, outcome))
     }
+
+    /// Draws a video. The frames, or what is wrong with them, come with how the call ended.
+    pub(crate) fn generate_video(
+        &mut self,
+        job: &VideoJob<'_>,
+        watch: Watch<'_>,
+    ) -> Result<(Result<RawVideo, String>, Outcome)> {
+        let table = self.table;
+        let params = VideoParams::new(job)?;
+        let mut frames: *mut sd_image_t = ptr::null_mut();
+        let mut count = 0_i32;
+        let mut audio: *mut sd_audio_t = ptr::null_mut();
+        let context = Out(self.pointer.as_ptr());
+        let outs = (Out(&raw mut frames), Out(&raw mut count), Out(&raw mut audio));
+        let params = &params;
+        let outcome = call::run(table, watch, Stage::Preparing, move |hooks, report| {
+            let (context, (frames, count, audio)) = (context, outs);
+            let params = params.as_ptr();
+            // SAFETY: as in `generate`.
+            unsafe {
+                (table.generate_video)(context.0, params, hooks, frames.0, count.0, audio.0, report)
+            }
+        })?;
+        // SAFETY: NULL, or the engine's own, which is freed here.
+        let audio = unsafe { take_audio(table, audio) };
+        let video = u32::try_from(count).map_err(|_| format!("the engine returned {count} frames"));
+        let video = video.and_then(|count| {
+            // SAFETY: NULL, or an array of as many frames as the engine said.
+            let frames = unsafe { Images::take(table, frames, count) }?;
+            match frames.len() {
+                0 => Err("the engine returned no frames".to_owned()),
+                _ => Ok(RawVideo { frames, audio: audio? }),
+            }
+        });
+        Ok((video, outcome))
+    }
+}
+
+/// Copies the engine's sound, and frees it.
+///
+/// # Safety
+/// `audio` is NULL, or the engine's own with `sample_count` × `channels` samples, and is used by
+/// nobody else.
+unsafe fn take_audio(table: Table, audio: *mut sd_audio_t) -> Result<Option<Audio>, String> {
+    // SAFETY: the caller vouches for it.
+    let Some(raw) = (unsafe { audio.as_ref() }) else { return Ok(None) };
+    let samples = usize::try_from(raw.sample_count)
+        .ok()
+        .and_then(|count| count.checked_mul(raw.channels as usize))
+        .filter(|all| *all > 0 && *all <= isize::MAX as usize / size_of::<f32>())
+        .filter(|_| !raw.data.is_null());
+    let copied = match (samples, u16::try_from(raw.channels)) {
+        (Some(count), Ok(channels)) => {
+            // SAFETY: not NULL, and the caller vouches for the length.
+            let samples = unsafe { slice::from_raw_parts(raw.data, count) };
+            Ok(Some(Audio::new(samples, raw.sample_rate, channels)))
+        }
+        _ => Err(format!(
+            "the engine's sound has {} samples of {} channels",
+            raw.sample_count, raw.channels
+        )),
+    };
+    // SAFETY: the engine's own, freed once.
+    unsafe { (table.audio_free)(audio) };
+    copied
 }
 
 impl Drop for RawContext {

@@ -1,5 +1,6 @@
 //! Pixels the engine allocated.
 
+use image::DynamicImage;
 use sdcpp_sys::{Table, sd_image_t};
 use std::{ptr::NonNull, slice};
 
@@ -18,6 +19,29 @@ impl Shape {
             .checked_mul(u64::from(self.channels))?;
         usize::try_from(size).ok().filter(|s| *s > 0 && *s <= isize::MAX as usize)
     }
+
+    /// Pixels of this shape as a picture.
+    pub(crate) fn to_dynamic(self, bytes: Vec<u8>) -> Option<DynamicImage> {
+        let Self { width, height, channels } = self;
+        match channels {
+            1 => image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
+            3 => image::RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+            4 => image::RgbaImage::from_raw(width, height, bytes).map(DynamicImage::from),
+            _ => None,
+        }
+    }
+}
+
+/// A copy of one picture of the engine as RGB; none if it is none.
+///
+/// # Safety
+/// The pixel pointer is NULL or points to width × height × channels bytes.
+pub(super) unsafe fn copy(image: &sd_image_t) -> Option<image::RgbImage> {
+    let shape = Shape { width: image.width, height: image.height, channels: image.channel };
+    let (bytes, data) = (shape.bytes()?, NonNull::new(image.data)?);
+    // SAFETY: not NULL, and the caller vouches for the length.
+    let bytes = unsafe { slice::from_raw_parts(data.as_ptr(), bytes) };
+    shape.to_dynamic(bytes.to_vec()).map(DynamicImage::into_rgb8)
 }
 
 /// An array of pictures, owned; freed by the engine's allocator when dropped.

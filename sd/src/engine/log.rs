@@ -13,6 +13,15 @@ const ERROR: i32 = sdcpp_sys::SD_LOG_ERROR as i32;
 /// Control characters in them are escaped, so that a prompt cannot forge lines of the host's log or
 /// steer its terminal.
 pub(crate) fn emit(level: i32, line: &str) {
+    match level {
+        ERROR => tracing::error!(target: TARGET, "{}", escape(line)),
+        WARN => tracing::warn!(target: TARGET, "{}", escape(line)),
+        INFO => tracing::info!(target: TARGET, "{}", escape(line)),
+        _ => tracing::debug!(target: TARGET, "{}", escape(line)),
+    }
+}
+
+fn escape(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len());
     for c in line.chars() {
         match c {
@@ -21,13 +30,7 @@ pub(crate) fn emit(level: i32, line: &str) {
             c => escaped.push(c),
         }
     }
-    let line = escaped;
-    match level {
-        ERROR => tracing::error!(target: TARGET, "{line}"),
-        WARN => tracing::warn!(target: TARGET, "{line}"),
-        INFO => tracing::info!(target: TARGET, "{line}"),
-        _ => tracing::debug!(target: TARGET, "{line}"),
-    }
+    escaped
 }
 
 /// Copies a line the engine may have cut inside a character.

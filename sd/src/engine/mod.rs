@@ -14,11 +14,16 @@ mod params;
 mod report;
 #[cfg(test)]
 mod tests;
+mod tools;
+mod upscaler;
 
 pub(crate) use call::Outcome;
 pub(crate) use context::RawContext;
-pub(crate) use images::Images;
+pub(crate) use images::{Images, Shape};
+pub(crate) use params::{ImageJob, VideoJob};
 pub(crate) use report::Status;
+pub(crate) use tools::{CannyThresholds, ConvertOptions, convert, preprocess_canny};
+pub(crate) use upscaler::{RawUpscaler, UpscalerOptions};
 
 use crate::{Error, Result};
 use once_cell::sync::OnceCell;
@@ -212,8 +217,15 @@ impl Engine {
         })
     }
 
-    /// Whether the engine's regular expressions take `pattern`.
-    pub(crate) fn check_pattern(&self, pattern: &str) -> Result<()> {
+    /// Whether the engine's regular expressions take the patterns of `pattern=type,…`.
+    pub(crate) fn check_type_rules(&self, rules: &str) -> Result<()> {
+        rules
+            .split(',')
+            .filter_map(|rule| rule.split_once('='))
+            .try_for_each(|(pattern, _)| self.check_pattern(pattern))
+    }
+
+    fn check_pattern(&self, pattern: &str) -> Result<()> {
         let field = "tensor_type_rules";
         let c_pattern = CString::new(pattern)
             .map_err(|_| Error::invalid(field, format!("{pattern:?}"), "text without NUL"))?;

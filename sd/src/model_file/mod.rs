@@ -81,10 +81,10 @@ fn regular(role: &'static str, path: &Path) -> Result<fs::Metadata> {
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::FileNotFound { role, path: path.to_owned() });
+            return Err(Error::FileNotFound { role: role.into(), path: path.to_owned() });
         }
         Err(source) => {
-            return Err(Error::FileUnreadable { role, path: path.to_owned(), source });
+            return Err(Error::FileUnreadable { role: role.into(), path: path.to_owned(), source });
         }
     };
     if !metadata.is_dir() && !metadata.is_file() {
@@ -150,13 +150,15 @@ fn read_file(role: &'static str, path: &Path, length: u64) -> Result<Header> {
 
 fn error(role: &'static str, path: &Path, fault: Fault) -> Error {
     match fault {
-        Fault::Io(source) => Error::FileUnreadable { role, path: path.to_owned(), source },
+        Fault::Io(source) => {
+            Error::FileUnreadable { role: role.into(), path: path.to_owned(), source }
+        }
         Fault::Damaged(reason) => not_a_model(role, path, reason),
     }
 }
 
 fn not_a_model(role: &'static str, path: &Path, reason: String) -> Error {
-    Error::NotAModel { role, path: path.to_owned(), reason }
+    Error::NotAModel { role: role.into(), path: path.to_owned(), reason }
 }
 
 #[cfg(test)]

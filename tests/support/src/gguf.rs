@@ -1,7 +1,7 @@
 //! The GGUF container, version 3.
 
 use crate::quantize::WeightType;
-use crate::tensor::Layout;
+use crate::tensor::{Init, Layout, Tensor};
 use crate::values::Values;
 use std::io::{self, Write};
 
@@ -19,25 +19,113 @@ pub(crate) fn write(
     weight_type: WeightType,
     seed: u64,
 ) -> io::Result<()> {
-    let header = header(layout, weight_type);
+    let mut end = 0;
+    let header = header(layout, weight_type, |tensor| {
+        let start = end;
+        end += padded(weight_type.for_tensor(tensor).bytes(tensor.elements()));
+        start
+    });
     out.write_all(&header)?;
     pad(out, header.len())?;
     let mut values = Values::new(seed);
-    let mut encoded = Vec::new();
     for tensor in layout.tensors() {
-        let stored = weight_type.for_tensor(tensor);
-        values.for_each_chunk(tensor, |chunk| {
-            encoded.clear();
-            stored.encode(chunk, &mut encoded);
-            out.write_all(&encoded)
-        })?;
-        pad(out, stored.bytes(tensor.elements()))?;
+        write_values(out, &mut values, tensor, weight_type.for_tensor(tensor))?;
     }
     Ok(())
 }
 
-/// Everything before the padding in front of the first tensor's data.
-fn header(layout: &Layout, weight_type: WeightType) -> Vec<u8> {
+/// Writes a model in which all tensors of one stored type, one way of choosing values and one
+/// deviation (to the next power of two) share their data.
+///
+/// The engine's own reader of GGUF accepts that; ggml's, which it tries first, does not and
+/// says so in the log. Mapped into memory, such a model takes no more than its file.
+pub(crate) fn write_aliased(
+    out: &mut impl Write,
+    layout: &Layout,
+    weight_type: WeightType,
+    seed: u64,
+) -> io::Result<()> {
+    let mut pools: Vec<Pool> = Vec::new();
+    for tensor in layout.tensors() {
+        let pool = Pool::for_tensor(tensor, weight_type);
+        match pools.iter_mut().find(|p| p.shares_with(&pool)) {
+            Some(found) => found.elements = found.elements.max(pool.elements),
+            None => pools.push(pool),
+        }
+    }
+    let header = header(layout, weight_type, |tensor| {
+        let wanted = Pool::for_tensor(tensor, weight_type);
+        let before = pools.iter().take_while(|p| !p.shares_with(&wanted));
+        before.map(|p| padded(p.stored.bytes(p.elements))).sum()
+    });
+    out.write_all(&header)?;
+    pad(out, header.len())?;
+    let mut values = Values::new(seed);
+    for (number, pool) in pools.iter().enumerate() {
+        let shared = Tensor {
+            name: format!("shared.{number}"),
+            shape: vec![pool.elements],
+            init: pool.init,
+            gain: 2_f32.powi(pool.exponent),
+            keep_f32: false,
+        };
+        write_values(out, &mut values, &shared, pool.stored)?;
+    }
+    Ok(())
+}
+
+/// Data which several tensors share.
+struct Pool {
+    stored: WeightType,
+    init: Init,
+    /// The deviation of random values is two to the power of this.
+    exponent: i32,
+    /// The number of values of the largest of the tensors.
+    elements: usize,
+}
+
+impl Pool {
+    fn for_tensor(tensor: &Tensor, weight_type: WeightType) -> Self {
+        let exponent = match tensor.init {
+            Init::Normal => tensor.deviation().log2().round() as i32,
+            Init::Ones | Init::Zeros => 0,
+        };
+        Self {
+            stored: weight_type.for_tensor(tensor),
+            init: tensor.init,
+            exponent,
+            elements: tensor.elements(),
+        }
+    }
+
+    fn shares_with(&self, other: &Self) -> bool {
+        self.stored == other.stored && self.init == other.init && self.exponent == other.exponent
+    }
+}
+
+/// Writes the values of a tensor in the type `stored`, and the padding behind them.
+fn write_values(
+    out: &mut impl Write,
+    values: &mut Values,
+    tensor: &Tensor,
+    stored: WeightType,
+) -> io::Result<()> {
+    let mut encoded = Vec::new();
+    values.for_each_chunk(tensor, |chunk| {
+        encoded.clear();
+        stored.encode(chunk, &mut encoded);
+        out.write_all(&encoded)
+    })?;
+    pad(out, stored.bytes(tensor.elements()))
+}
+
+/// Everything before the padding in front of the first tensor's data; `place` says where in the
+/// data a tensor starts.
+fn header(
+    layout: &Layout,
+    weight_type: WeightType,
+    mut place: impl FnMut(&Tensor) -> usize,
+) -> Vec<u8> {
     let mut header = Header(b"GGUF".to_vec());
     header.u32(VERSION);
     header.u64(layout.tensors().len());
@@ -48,24 +136,25 @@ fn header(layout: &Layout, weight_type: WeightType) -> Vec<u8> {
     header.string("general.alignment");
     header.u32(UINT32);
     header.u32(ALIGNMENT);
-    let mut offset = 0;
     for tensor in layout.tensors() {
-        let stored = weight_type.for_tensor(tensor);
         header.string(&tensor.name);
         header.u32(tensor.shape.len() as u32);
         // ggml counts the contiguous dimension first.
         for &dimension in tensor.shape.iter().rev() {
             header.u64(dimension);
         }
-        header.u32(stored.ggml_id());
-        header.u64(offset);
-        offset += stored.bytes(tensor.elements()).next_multiple_of(ALIGNMENT as usize);
+        header.u32(weight_type.for_tensor(tensor).ggml_id());
+        header.u64(place(tensor));
     }
     header.0
 }
 
+fn padded(len: usize) -> usize {
+    len.next_multiple_of(ALIGNMENT as usize)
+}
+
 fn pad(out: &mut impl Write, written: usize) -> io::Result<()> {
-    let missing = written.next_multiple_of(ALIGNMENT as usize) - written;
+    let missing = padded(written) - written;
     out.write_all(&vec![0; missing])
 }
 
@@ -165,5 +254,40 @@ mod tests {
         };
         assert_eq!(written(1), written(1));
         assert_ne!(written(1), written(2));
+    }
+
+    #[test]
+    fn aliased_tensors_of_a_kind_start_at_one_place() {
+        let mut layout = sample();
+        layout.linear("wider", 64, 5);
+        let mut bytes = Vec::new();
+        write_aliased(&mut bytes, &layout, WeightType::Q8_0, 1).unwrap();
+        let mut reader = Reader { bytes: &bytes, at: 0 };
+        reader.take(4);
+        assert_eq!((reader.u32(), reader.u64(), reader.u64()), (3, 8, 2));
+        for _ in 0..2 {
+            reader.string();
+            if reader.u32() == STRING {
+                reader.string().len()
+            } else {
+                reader.u32() as usize
+            };
+        }
+        let mut offsets = std::collections::HashMap::new();
+        for _ in 0..8 {
+            let name = reader.string().to_owned();
+            for _ in 0..reader.u32() {
+                reader.u64();
+            }
+            reader.u32();
+            offsets.insert(name, reader.u64());
+        }
+        assert_eq!(offsets["linear.weight"], offsets["wider.weight"]);
+        assert_eq!(offsets["linear.bias"], offsets["norm.bias"]);
+        assert_ne!(offsets["norm.weight"], offsets["norm.bias"]);
+        assert_ne!(offsets["conv.weight"], offsets["linear.weight"]);
+        // Weights of five rows, zeros, the convolution, ones.
+        let data = [5 * 68, 7 * 4, 135 * 2, 7 * 4].into_iter().map(padded).sum::<usize>();
+        assert_eq!(bytes.len(), padded(reader.at) + data);
     }
 }

@@ -17,26 +17,35 @@
 
 mod cache;
 mod clip;
+mod controlnet;
+mod embedding;
 mod esrgan;
 mod gguf;
 mod lora;
 mod model;
+mod photomaker;
 mod quantize;
 mod safetensors;
+mod sd;
 mod tae;
 mod tensor;
 mod unet;
+mod unet_lora;
 mod vae;
 mod values;
 mod zimage;
 
 pub use cache::directory;
+pub use clip::TextEncoders;
+pub use embedding::Embedding;
 pub use lora::ZImageLora;
 pub use model::{Architecture, Format, TinyModel};
+pub use photomaker::{PhotoMaker, write_id_embeds};
 pub use quantize::WeightType;
 pub use safetensors::FloatType;
+pub use sd::{Sd1, UNet, UNetFamily};
 pub use tensor::{Init, Layout, Tensor};
-pub use unet::Sd1;
+pub use unet_lora::Sd1Lora;
 pub use zimage::ZImage;
 
 use std::io;
@@ -89,6 +98,79 @@ pub fn sd1_real_size_aliased() -> io::Result<PathBuf> {
 /// For other widths, and if the file cannot be written.
 pub fn sdxs(width: usize, format: Format) -> io::Result<PathBuf> {
     TinyModel::new(Architecture::Sdxs { width }, format).cached()
+}
+
+/// A UNet alone, to be given as the diffusion model.
+///
+/// # Errors
+///
+/// For widths the engine does not load, and if the file cannot be written.
+pub fn unet(spec: UNet, format: Format) -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::UNet(spec), format).cached()
+}
+
+/// Text encoders alone, to be given as the model beside a [`unet`]. They always have the real
+/// size, so their tensors share their data.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn text_encoders(encoders: TextEncoders) -> io::Result<PathBuf> {
+    let format = Format::GgufAliased(WeightType::Q4_0);
+    TinyModel::new(Architecture::TextEncoders(encoders), format).cached()
+}
+
+/// The autoencoder of Stable Diffusion 1, 2 and XL with a decoder of the least width. Its
+/// encoder always has the real size, so its tensors share their data.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn vae() -> io::Result<PathBuf> {
+    let format = Format::GgufAliased(WeightType::F16);
+    TinyModel::new(Architecture::Vae { decoder_width: 32 }, format).cached()
+}
+
+/// A ControlNet for Stable Diffusion 1. The engine loads those of the real width alone, so the
+/// [`unet`] must have the width 320.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn control_net() -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::ControlNet, Format::GgufAliased(WeightType::Q4_0)).cached()
+}
+
+/// A LoRA for an [`Sd1`] of the same width.
+///
+/// # Errors
+///
+/// For an empty LoRA, and if the file cannot be written.
+pub fn sd1_lora(spec: Sd1Lora) -> io::Result<PathBuf> {
+    let format = Format::Safetensors(FloatType::F16);
+    TinyModel::new(Architecture::Sd1Lora(spec), format).cached()
+}
+
+/// A textual inversion.
+///
+/// # Errors
+///
+/// For an embedding without vectors, and if the file cannot be written.
+pub fn embedding(spec: Embedding) -> io::Result<PathBuf> {
+    let format = Format::Safetensors(FloatType::F32);
+    TinyModel::new(Architecture::Embedding(spec), format).cached()
+}
+
+/// PhotoMaker for an SDXL UNet of the least width. The prompt must name the person and then
+/// say `img`, as in `a man img`: without that word the engine fails an assertion.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn photo_maker(version: PhotoMaker) -> io::Result<PathBuf> {
+    let unet_width = UNetFamily::Sdxl.smallest_width();
+    let architecture = Architecture::PhotoMaker { version, unet_width };
+    TinyModel::new(architecture, Format::GgufAliased(WeightType::Q4_0)).cached()
 }
 
 /// A RealESRGAN upscaler by 1, 2 or 4.

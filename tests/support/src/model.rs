@@ -3,7 +3,10 @@
 use crate::quantize::WeightType;
 use crate::safetensors::FloatType;
 use crate::tensor::Layout;
-use crate::{Sd1, ZImage, ZImageLora, cache, esrgan, gguf, safetensors, tae, unet};
+use crate::{
+    Embedding, PhotoMaker, Sd1, Sd1Lora, TextEncoders, UNet, ZImage, ZImageLora, cache, controlnet,
+    esrgan, gguf, safetensors, sd, tae, vae,
+};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +30,29 @@ pub enum Architecture {
         /// Channels of the UNet's first level, a multiple of 32.
         width: usize,
     },
+    /// A UNet alone.
+    UNet(UNet),
+    /// Text encoders alone.
+    TextEncoders(TextEncoders),
+    /// The autoencoder of Stable Diffusion 1, 2 and XL.
+    Vae {
+        /// Channels of the decoder's first level, a multiple of 32; the real one has 128, which
+        /// the engine fixes for the encoder.
+        decoder_width: usize,
+    },
+    /// A ControlNet for a Stable Diffusion 1 of the real width.
+    ControlNet,
+    /// A LoRA for Stable Diffusion 1.
+    Sd1Lora(Sd1Lora),
+    /// A textual inversion.
+    Embedding(Embedding),
+    /// PhotoMaker for SDXL.
+    PhotoMaker {
+        /// Which of its versions.
+        version: PhotoMaker,
+        /// Width of the SDXL UNet.
+        unet_width: usize,
+    },
     /// A RealESRGAN upscaler with one block.
     Esrgan {
         /// The factor: 1, 2 or 4.
@@ -41,6 +67,11 @@ pub enum Architecture {
 pub enum Format {
     /// GGUF with the weights in this type where that fits.
     Gguf(WeightType),
+    /// The same with tensors which share their data: large layouts in a small file, and mapped
+    /// into memory no more than that in memory. Only the engine reads it, with two lines of
+    /// error in its log. A LoRA must not be merged into the mapped file, as it would be into all
+    /// tensors at once.
+    GgufAliased(WeightType),
     /// Safetensors with everything in this type.
     Safetensors(FloatType),
     /// Safetensors in f8_e4m3 whose tensors share their data: the largest layouts in a small
@@ -78,7 +109,14 @@ impl TinyModel {
             Architecture::ZImage(spec) => spec.layout(),
             Architecture::Tae { latent_channels } => tae::layout(*latent_channels),
             Architecture::Sd1(spec) => spec.layout(),
-            Architecture::Sdxs { width } => unet::sdxs_layout(*width),
+            Architecture::Sdxs { width } => sd::sdxs_layout(*width),
+            Architecture::UNet(spec) => spec.layout(),
+            Architecture::TextEncoders(encoders) => Ok(encoders.layout()),
+            Architecture::Vae { decoder_width } => vae::layout(*decoder_width),
+            Architecture::ControlNet => Ok(controlnet::layout()),
+            Architecture::Sd1Lora(spec) => spec.layout(),
+            Architecture::Embedding(spec) => spec.layout(),
+            Architecture::PhotoMaker { version, unet_width } => Ok(version.layout(*unet_width)),
             Architecture::Esrgan { scale } => esrgan::layout(*scale),
             Architecture::ZImageLora(spec) => spec.layout(),
         }
@@ -96,15 +134,29 @@ impl TinyModel {
                 format!("sd1-{width}{}", if *vae { "-vae" } else { "" })
             }
             Architecture::Sdxs { width } => format!("sdxs-{width}"),
+            Architecture::UNet(UNet { family, width }) => {
+                format!("unet-{}-{width}", family.stem())
+            }
+            Architecture::TextEncoders(encoders) => encoders.name().to_owned(),
+            Architecture::Vae { decoder_width } => format!("vae-{decoder_width}"),
+            Architecture::ControlNet => "sd1-control".to_owned(),
+            Architecture::Sd1Lora(Sd1Lora { width, rank }) => format!("sd1-lora-{width}-r{rank}"),
+            Architecture::Embedding(Embedding { encoders, vectors }) => {
+                format!("embedding-{}-{vectors}", encoders.name())
+            }
+            Architecture::PhotoMaker { version, unet_width } => {
+                format!("{}-{unet_width}", version.name())
+            }
             Architecture::Esrgan { scale } => format!("esrgan-{scale}x"),
             Architecture::ZImageLora(ZImageLora { hidden, layers, rank }) => {
                 format!("zimage-lora-{hidden}x{layers}-r{rank}")
             }
         };
         let (weights, extension) = match self.format {
-            Format::Gguf(weight_type) => (weight_type.name(), "gguf"),
-            Format::Safetensors(float_type) => (float_type.name(), "safetensors"),
-            Format::SafetensorsAliased => ("aliased", "safetensors"),
+            Format::Gguf(weight_type) => (weight_type.name().to_owned(), "gguf"),
+            Format::GgufAliased(weight_type) => (format!("aliased-{}", weight_type.name()), "gguf"),
+            Format::Safetensors(float_type) => (float_type.name().to_owned(), "safetensors"),
+            Format::SafetensorsAliased => ("aliased".to_owned(), "safetensors"),
         };
         let seed = self.seed;
         format!("{stem}-{weights}-s{seed}-v{GENERATOR_VERSION}.{extension}")
@@ -119,6 +171,9 @@ impl TinyModel {
         let layout = self.layout()?;
         match self.format {
             Format::Gguf(weight_type) => gguf::write(out, &layout, weight_type, self.seed),
+            Format::GgufAliased(weight_type) => {
+                gguf::write_aliased(out, &layout, weight_type, self.seed)
+            }
             Format::Safetensors(float_type) => {
                 safetensors::write(out, &layout, float_type, self.seed)
             }
@@ -172,12 +227,24 @@ mod tests {
             TinyModel::new(lora(4), q8_0).seed(1),
             TinyModel::new(lora(4), Format::Safetensors(FloatType::F16)),
             TinyModel::new(lora(4), Format::SafetensorsAliased),
+            TinyModel::new(lora(4), Format::GgufAliased(WeightType::Q8_0)),
         ];
         let mut names: Vec<_> = models.iter().map(TinyModel::file_name).collect();
         assert_eq!(names[0], "zimage-lora-256x1-r4-q8_0-s42-v1.gguf");
         names.sort();
         names.dedup();
         assert_eq!(names.len(), models.len());
+    }
+
+    /// The engine looks there for the version.
+    #[test]
+    fn the_name_of_a_photo_maker_says_its_version() {
+        let name = |version| {
+            let architecture = Architecture::PhotoMaker { version, unet_width: 32 };
+            TinyModel::new(architecture, Format::GgufAliased(WeightType::Q4_0)).file_name()
+        };
+        assert!(!name(PhotoMaker::V1).contains("v2"));
+        assert!(name(PhotoMaker::V2).contains("v2"));
     }
 
     #[test]
@@ -187,6 +254,7 @@ mod tests {
             Format::Gguf(WeightType::Q4_0),
             Format::Safetensors(FloatType::F16),
             Format::SafetensorsAliased,
+            Format::GgufAliased(WeightType::Q4_0),
         ] {
             let written = |seed| {
                 let mut bytes = Vec::new();

@@ -92,6 +92,12 @@ impl Layout {
         self.pushed(index)
     }
 
+    /// Adds a tensor of ones under exactly this name.
+    pub fn ones(&mut self, name: impl Display, shape: &[usize]) -> &mut Tensor {
+        let index = self.push(name, shape, Init::Ones);
+        self.pushed(index)
+    }
+
     /// Adds a fully connected layer.
     pub fn linear(&mut self, name: impl Display, inputs: usize, outputs: usize) -> &mut Tensor {
         self.layer(name, &[outputs, inputs], Init::Normal, Some(outputs))

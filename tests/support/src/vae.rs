@@ -1,24 +1,33 @@
-//! The full-size variational autoencoder of Stable Diffusion 1.
+//! The variational autoencoder of Stable Diffusion.
 
 use crate::tensor::Layout;
+use std::io;
 
 /// Channels at the first level; the engine fixes them for the encoder.
-const WIDTH: usize = 128;
+pub(crate) const WIDTH: usize = 128;
 /// Factor on the channels, level by level.
 const LEVELS: [usize; 4] = [1, 2, 4, 4];
 /// Channels of the latent image.
 const LATENT: usize = 4;
-/// Channels at the innermost level.
-const INNERMOST: usize = WIDTH * 4;
 
-/// Adds encoder and decoder under the name they have in a checkpoint.
-pub(crate) fn autoencoder(l: &mut Layout) {
-    l.scope("first_stage_model", |l| {
-        l.scope("encoder", encoder);
-        l.scope("decoder", decoder);
-        l.conv("quant_conv", 2 * LATENT, 2 * LATENT, 1);
-        l.conv("post_quant_conv", LATENT, LATENT, 1);
-    });
+/// The layout of a file which holds the autoencoder alone.
+pub(crate) fn layout(decoder_width: usize) -> io::Result<Layout> {
+    if decoder_width == 0 || !decoder_width.is_multiple_of(32) {
+        return Err(crate::invalid(format!(
+            "decoder width {decoder_width} is not a multiple of 32"
+        )));
+    }
+    let mut layout = Layout::default();
+    autoencoder(&mut layout, decoder_width);
+    Ok(layout)
+}
+
+/// Adds encoder and decoder.
+pub(crate) fn autoencoder(l: &mut Layout, decoder_width: usize) {
+    l.scope("encoder", encoder);
+    l.scope("decoder", |l| decoder(l, decoder_width));
+    l.conv("quant_conv", 2 * LATENT, 2 * LATENT, 1);
+    l.conv("post_quant_conv", LATENT, LATENT, 1);
 }
 
 fn encoder(l: &mut Layout) {
@@ -32,18 +41,18 @@ fn encoder(l: &mut Layout) {
             }
         });
     }
-    l.scope("mid", middle);
+    l.scope("mid", |l| middle(l, channels));
     l.norm("norm_out", channels);
     l.conv("conv_out", channels, 2 * LATENT, 3);
 }
 
-fn decoder(l: &mut Layout) {
-    l.conv("conv_in", LATENT, INNERMOST, 3);
-    l.scope("mid", middle);
-    let mut channels = INNERMOST;
+fn decoder(l: &mut Layout, width: usize) {
+    let mut channels = width * LEVELS.last().copied().unwrap_or(1);
+    l.conv("conv_in", LATENT, channels, 3);
+    l.scope("mid", |l| middle(l, channels));
     for (i, factor) in LEVELS.into_iter().enumerate().rev() {
         l.scope(format_args!("up.{i}"), |l| {
-            channels = residuals(l, 3, channels, WIDTH * factor);
+            channels = residuals(l, 3, channels, width * factor);
             if i > 0 {
                 l.conv("upsample.conv", channels, channels, 3);
             }
@@ -72,13 +81,24 @@ fn residual(l: &mut Layout, inputs: usize, outputs: usize) {
     }
 }
 
-fn middle(l: &mut Layout) {
-    l.scope("block_1", |l| residual(l, INNERMOST, INNERMOST));
+fn middle(l: &mut Layout, channels: usize) {
+    l.scope("block_1", |l| residual(l, channels, channels));
     l.scope("attn_1", |l| {
-        l.norm("norm", INNERMOST);
+        l.norm("norm", channels);
         for projection in ["q", "k", "v", "proj_out"] {
-            l.conv(projection, INNERMOST, INNERMOST, 1);
+            l.conv(projection, channels, channels, 1);
         }
     });
-    l.scope("block_2", |l| residual(l, INNERMOST, INNERMOST));
+    l.scope("block_2", |l| residual(l, channels, channels));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_the_parameters_of_the_real_model() {
+        assert_eq!(layout(128).unwrap().parameters(), 83_653_863);
+        assert!(layout(48).is_err() && layout(0).is_err());
+    }
 }

@@ -1,0 +1,197 @@
+//! Drawing pictures.
+
+use crate::{
+    Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Watch,
+    canvas::Canvas,
+    context::{main_file, random_seed},
+    engine::{ImageJob, Images, Outcome},
+    infotext::{self, Facts},
+    lora::{self, Lora},
+    model_file,
+};
+use std::{path::Path, sync::Arc};
+
+impl Context {
+    /// Draws.
+    ///
+    /// # Errors
+    /// Those of [`ImageRequest::check`]; [`Error::Unsupported`] for what this model cannot do;
+    /// [`Error::OutOfMemory`], [`Error::TextEncoder`], [`Error::Sampling`], [`Error::Vae`],
+    /// [`Error::ModelLoad`] (weights are read at the first picture), [`Error::EngineAssertion`], or
+    /// [`Error::Poisoned`] after an assertion or a C++ exception (`std::bad_alloc` is one), which
+    /// leave the engine's state unknown. A failure the engine reports by itself poisons nothing.
+    pub fn generate(&mut self, request: &ImageRequest) -> Result<Generated> {
+        self.generate_with(request, Watch::new())
+    }
+
+    /// Draws, watched by `watch`, which can stop it.
+    ///
+    /// # Errors
+    /// As [`Context::generate`], and [`Error::Cancelled`], [`Error::DeadlineExceeded`] or
+    /// [`Error::CallbackPanicked`], after which the context can be used again.
+    pub fn generate_with(&mut self, request: &ImageRequest, watch: Watch<'_>) -> Result<Generated> {
+        self.check_usable()?;
+        request.check()?;
+        self.check_watch(&watch)?;
+        let sampler = request.sampling.sampler.unwrap_or_else(|| self.default_sampler());
+        self.check_image_request(request, sampler)?;
+        let folder = self.config.lora_folder.clone();
+        let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
+        self.check_loras(&loras)?;
+        let canvas = Canvas::new(request)?;
+        let (width, height) = canvas.size();
+        let job = ImageJob {
+            request,
+            prompt: &prompt,
+            loras: &loras,
+            init_image: canvas.init_image(),
+            mask: canvas.mask(),
+            control_image: canvas.control_image(),
+            width,
+            height,
+            sampler,
+            seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
+        };
+        let (images, outcome) = self.raw.generate(&job, watch)?;
+        let (images, outcome) = self.finish(images, outcome)?;
+        let mut generated = self.collect(&job, images, outcome);
+        if canvas.has_finish() {
+            generated.finish(|drawn| canvas.finish(drawn));
+        }
+        Ok(generated)
+    }
+
+    fn collect(&self, job: &ImageJob<'_>, images: Images, outcome: Outcome) -> Generated {
+        let request = job.request;
+        let images = Arc::new(images);
+        let model = main_file(&self.config).file_stem().unwrap_or_default().to_string_lossy();
+        let pictures: Vec<_> = (0..images.len())
+            .zip(job.seed..)
+            .map(|(index, seed)| {
+                let shape = images.shape(index);
+                let facts = Facts {
+                    sampler: job.sampler,
+                    scheduler: request.sampling.scheduler,
+                    steps: request.sampling.effective_steps(),
+                    seed,
+                    width: shape.width,
+                    height: shape.height,
+                    model: &model,
+                };
+                let parameters = infotext::write(request, &facts);
+                Picture::new(Arc::clone(&images), index, seed, parameters)
+            })
+            .collect();
+        Generated {
+            width: images.shape(0).width,
+            height: images.shape(0).height,
+            seeds: pictures.iter().map(Picture::seed).collect(),
+            images: pictures,
+            timings: outcome.timings,
+            warnings: outcome.lines.warnings,
+        }
+    }
+
+    /// What does not go together with this model. The engine would ignore it, or fail late.
+    fn check_image_request(&self, request: &ImageRequest, sampler: Sampler) -> Result<()> {
+        let family = &self.family;
+        let unsupported = |what: String, reason: String| Err(Error::Unsupported { what, reason });
+        if !self.raw.makes_images() {
+            let reason = format!("{family} is a video model; use generate_video");
+            return unsupported("drawing single pictures".to_owned(), reason);
+        }
+        let scheduler = self.check_sampling(&request.sampling, sampler)?;
+        if let Some(hires) = &request.hires {
+            hires.check_steps_with(&request.sampling, scheduler)?;
+            if let Some(model) = &hires.model {
+                self.check_file("hires.model", model)?;
+            }
+            if family.is_inpaint() || family.is_unet_edit() || family.is_control() {
+                return unsupported(
+                    format!("hires fix with {family}"),
+                    "the engine does not enlarge the picture this model gets as input".to_owned(),
+                );
+            }
+        }
+        if let Some(cache) = &request.step_cache {
+            cache.check_model(family.transformer, family.name())?;
+        }
+        if request.control_image.is_some()
+            && self.config.control_net.is_none()
+            && !family.is_control()
+        {
+            return Err(Error::invalid(
+                "control_image",
+                format!("set with {family} and no ControlNet"),
+                "a control picture with a control_net in the configuration",
+            ));
+        }
+        if !request.reference_images.is_empty() && !family.takes_references() {
+            return unsupported(
+                format!("reference images with {family}"),
+                "the model takes none; use init_image, or a model that edits (FLUX Kontext, \
+                 FLUX.2, Qwen-Image-Edit, InstructPix2Pix)"
+                    .to_owned(),
+            );
+        }
+        if request.reference_images.is_empty()
+            && (family.needs_reference() || family.is_unet_edit())
+        {
+            return Err(Error::invalid(
+                "reference_images",
+                format!("empty with {family}"),
+                "at least one picture to edit",
+            ));
+        }
+        if family.is_inpaint() && request.mask.is_none() {
+            return Err(Error::invalid(
+                "mask",
+                format!("not set with {family}"),
+                "an init_image and a mask: this model repaints what the mask shows",
+            ));
+        }
+        self.check_photo_maker(request)
+    }
+
+    /// The files of LoRAs, which the engine would leave out with a warning if it cannot read them.
+    pub(crate) fn check_loras(&self, loras: &[Lora]) -> Result<()> {
+        loras.iter().try_for_each(|lora| self.check_file("loras", &lora.path))
+    }
+
+    pub(crate) fn check_file(&self, role: &'static str, path: &Path) -> Result<()> {
+        if self.engine().mock {
+            return Ok(());
+        }
+        model_file::check(role, path, self.config.trust())
+    }
+
+    fn check_photo_maker(&self, request: &ImageRequest) -> Result<()> {
+        let Some(photo_maker) = &request.photo_maker else { return Ok(()) };
+        let Some(model) = &self.config.photo_maker else {
+            return Err(Error::invalid(
+                "photo_maker",
+                "set without the model",
+                "photographs with a photo_maker in the configuration",
+            ));
+        };
+        if !self.family.is_sdxl() {
+            return Err(Error::Unsupported {
+                what: format!("PhotoMaker with {}", self.family),
+                reason: "it is made for SDXL".to_owned(),
+            });
+        }
+        // The engine tells the versions apart by this part of the path.
+        let second = model.to_string_lossy().contains("v2");
+        match &photo_maker.id_embed {
+            None if second => Err(Error::invalid(
+                "photo_maker.id_embed",
+                "not set",
+                "the file of face embeddings that version 2 needs",
+            )),
+            Some(path) if !path.is_file() => {
+                Err(Error::FileNotFound { role: "photo_maker.id_embed".into(), path: path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
