@@ -113,19 +113,28 @@ pub(super) fn of(tensor: &TensorInfo, architecture: Architecture, bare: bool) ->
         _ if bare => Component::DiffusionModel,
         _ => Component::Other,
     };
-    if architecture.has_diffusion_model() || architecture == Architecture::Unknown {
-        let known = PREFIXES.iter().find(|(prefix, _)| tensor.name.starts_with(prefix));
-        match known.map_or(own, |(_, component)| *component) {
-            // Its only one, at the first one's place.
-            Component::TextEncoder(_) if architecture == Architecture::SdxlRefiner => {
-                Component::TextEncoder(TextEncoder::ClipG)
-            }
-            Component::TextEncoder(encoder) => {
-                Component::TextEncoder(parts::encoder_in(encoder, architecture))
-            }
-            component => component,
+    let whole = architecture.has_diffusion_model() || architecture == Architecture::Unknown;
+    let encoders = matches!(architecture, Architecture::TextEncoder(_));
+    match by_prefix(&tensor.name) {
+        // Its only one, at the first one's place.
+        Some(Component::TextEncoder(_)) if architecture == Architecture::SdxlRefiner => {
+            Component::TextEncoder(TextEncoder::ClipG)
         }
-    } else {
-        own
+        Some(Component::TextEncoder(encoder)) if whole => {
+            Component::TextEncoder(parts::encoder_in(encoder, architecture))
+        }
+        // Several of them in a file, as a checkpoint names them.
+        Some(found @ Component::TextEncoder(encoder))
+            if encoders && matches!(encoder, TextEncoder::ClipL | TextEncoder::ClipG) =>
+        {
+            if own == Component::TextEncoder(TextEncoder::ClipH) { own } else { found }
+        }
+        Some(component) if whole => component,
+        _ => own,
     }
+}
+
+/// The component that the engine takes a tensor for by its name alone.
+pub(super) fn by_prefix(name: &str) -> Option<Component> {
+    PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, component)| *component)
 }

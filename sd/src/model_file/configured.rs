@@ -2,7 +2,7 @@
 
 use super::{
     architecture::{Architecture, TextEncoder},
-    component::Component,
+    component::{self, Component},
     header::ModelFormat,
     inspect::ModelFile,
     parts::{self, MissingParts, Part, slot},
@@ -53,7 +53,15 @@ pub(crate) fn missing_parts(config: &ModelConfig) -> Result<MissingParts> {
         Component::AudioVae => config.audio_vae.is_some(),
         _ => false,
     };
-    let in_model = |component| model.as_ref().is_some_and(|file| file.has_component(component));
+    // What `model` has is found by its prefix, even where the file is no whole model.
+    let in_model = |component| {
+        model.as_ref().is_some_and(|file| {
+            file.tensors().filter_map(|t| component::by_prefix(t.name())).any(|found| match found {
+                Component::TextEncoder(encoder) => slot(encoder) == component,
+                found => found == component,
+            })
+        })
+    };
     // The engine tells U-Nets by the text encoder in the model file, before it loads the others.
     let untold = main.architecture().is_unet() && !in_model(slot(TextEncoder::ClipL));
     let mut missing = parts::missing(main.architecture(), untold, |c| given(c) || in_model(c));

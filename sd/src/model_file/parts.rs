@@ -24,8 +24,8 @@ pub enum Part {
     AsDiffusionModel,
     /// A text encoder, in a file of its own.
     TextEncoder(TextEncoder),
-    /// The text encoder in the same file as the U-Net. The engine tells SD 1.x, 2.x and SDXL by it
-    /// before it looks at the other files.
+    /// The first text encoder in the file given as `model`, by the names it has in a checkpoint.
+    /// The engine tells SD 1.x, 2.x and SDXL by it before it looks at `clip_l` and `clip_g`.
     BuiltInTextEncoder,
     /// A VAE, or a TAESD in its place.
     Vae(VaeKind),
@@ -76,7 +76,7 @@ impl fmt::Display for Part {
                 let article = if matches!(encoder, TextEncoder::ClipH) { "an" } else { "a" };
                 f.pad(&format!("{article} {encoder} text encoder"))
             }
-            Self::BuiltInTextEncoder => f.pad("a text encoder in the same file"),
+            Self::BuiltInTextEncoder => f.pad("a text encoder in the file given as `model`"),
             Self::Vae(_) => f.pad("a VAE"),
             Self::LtxConnectors => f.pad("LTX-2's embeddings connectors"),
             Self::AudioVae => f.pad("an audio VAE"),

@@ -395,4 +395,10 @@ fn built_in_text_encoders_have_their_familys_names() {
     assert_eq!(built_in(t5, "model.diffusion_model.blocks.0.cross_attn.norm_k.weight"), "umT5-XXL");
     assert_eq!(built_in(t5, "model.diffusion_model.double_blocks.0.x"), "T5-XXL");
     assert_eq!(built_in(llm, "unknown"), "unknown language model");
+    let both = seen(&[
+        ("cond_stage_model.1.transformer.text_model.embeddings.token_embedding.weight", &[9, 1280]),
+        (SD1_TOKENS, &[9, 768]),
+    ]);
+    let parts: Vec<_> = both.components().iter().map(|c| c.component.to_string()).collect();
+    assert_eq!(parts, ["CLIP-G", "CLIP-L"]);
 }

@@ -121,11 +121,20 @@ fn unets_need_their_text_encoder_in_the_model_file() {
     // All but the diffusion model is lost there.
     assert_eq!(
         said(&ModelConfig::from_parts(&whole)),
-        needs("a text encoder in the same file, a VAE")
+        needs("a text encoder in the file given as `model`, a VAE")
     );
     let alone = made.file("unet", UNET_ALONE);
     let given = ModelConfig::from_parts(&alone).clip_l("c").vae("v");
-    assert_eq!(said(&given), needs("a text encoder in the same file"));
+    assert_eq!(said(&given), needs("a text encoder in the file given as `model`"));
+    // A file of encoders by their names in a checkpoint is as good as a whole model, and one by
+    // their own names is not.
+    let encoders = made.file("te", &SD1[2..3]);
+    let mut apart = ModelConfig::from_parts(&alone).vae("v");
+    apart.model = Some(encoders);
+    assert_eq!(said(&apart), needs(""));
+    apart.model =
+        Some(made.file("own", &[("text_model.embeddings.token_embedding.weight", &[9, 768])]));
+    assert_eq!(said(&apart), needs("a text encoder in the file given as `model`"));
     // A whole model and a diffusion model in place of its own.
     let mut both = ModelConfig::from_parts(&alone);
     both.model = Some(whole);
