@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
-#[allow(dead_code, unused_imports, reason = "other tests use more of it")]
 mod common;
 
 use common::{demo_config, demo_files, family_config, sd1_config, sdxs_file};

@@ -374,7 +374,7 @@ impl fmt::Display for Architecture {
         match self {
             Self::TextEncoder(encoder) => f.pad(&match encoder {
                 TextEncoder::ClipVision => "CLIP vision encoder".to_owned(),
-                TextEncoder::LlmVision => encoder.label().to_owned(),
+                TextEncoder::LlmVision | TextEncoder::OtherLlm => encoder.label().to_owned(),
                 other => format!("{other} text encoder"),
             }),
             Self::Vae(kind) => f.pad(&format!("VAE, {kind}")),

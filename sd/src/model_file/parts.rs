@@ -91,7 +91,8 @@ impl fmt::Display for Part {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingParts {
-    /// Without these the engine refuses to open the model, or fails while drawing.
+    /// Without these the engine refuses to open the model, or crashes while drawing, as FLUX does
+    /// without any text encoder.
     pub required: Vec<Part>,
     /// Without these it works: pictures follow the prompt less or not at all, a video has no sound
     /// or less quality.

@@ -95,6 +95,8 @@ fn text_encoder(names: &Names<'_>) -> Option<TextEncoder> {
         "layers.0.self_attn.q_proj.weight",
         "layers.0.input_layernorm.weight",
         "blk.0.attn_norm.weight",
+        "model.norm.weight",
+        "output_norm.weight",
     ]);
     if let Some(width) = names.width(&["embed_tokens.weight", "token_embd.weight"])
         && layer
@@ -113,13 +115,20 @@ fn language_model(names: &Names<'_>, width: u64) -> TextEncoder {
     let sinks = names.has_any(&["layers.0.self_attn.sinks", "blk.0.attn_sinks.weight"]);
     let bias = names.has_any(&["layers.0.self_attn.q_proj.bias", "blk.0.attn_q.bias"]);
     let normed = names.has_any(&["layers.0.self_attn.q_norm.weight", "blk.0.attn_q_norm.weight"]);
+    // Gemma has norms that the others lack, and widths that they have.
+    let gemma = names.has_any(&[
+        "layers.0.pre_feedforward_layernorm.weight",
+        "blk.0.post_ffw_norm.weight",
+        "blk.0.ffn_post_norm.weight",
+    ]);
     match width {
         _ if sinks => TextEncoder::GptOss,
         3840 => TextEncoder::Gemma3,
         2304 => TextEncoder::Gemma2,
+        _ if gemma => TextEncoder::OtherLlm,
         3584 if bias => TextEncoder::Qwen25Vl,
         _ if normed && names.containing("deepstack") => TextEncoder::Qwen3Vl,
-        1024 | 2048 | 2560 | 4096 | 5120 if normed => TextEncoder::Qwen3,
+        _ if normed => TextEncoder::Qwen3,
         5120 if !bias => TextEncoder::MistralSmall,
         3072 if !bias => TextEncoder::Ministral3,
         _ => TextEncoder::OtherLlm,

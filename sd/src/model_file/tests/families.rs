@@ -258,6 +258,16 @@ fn parts() {
             encoder(TextEncoder::GptOss),
             Some("llm"),
         ),
+        (
+            &[
+                (embed, &[9, 2560]),
+                (norm, &[8]),
+                (q_norm, &[8]),
+                ("model.layers.0.pre_feedforward_layernorm.weight", &[8]),
+            ],
+            encoder(TextEncoder::OtherLlm),
+            Some("llm"),
+        ),
         (&[(embed, &[9, 77]), (norm, &[8])], encoder(TextEncoder::OtherLlm), Some("llm")),
         (
             &[("v.patch_embd.weight", &[8, 3, 14, 14])],
