@@ -79,6 +79,10 @@ pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
 pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
+pub use model_file::{
+    Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,
+    ModelFile, ModelFormat, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
+};
 pub use outpaint::{Outpaint, OutpaintFill};
 pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};
