@@ -9,9 +9,20 @@ const INNER: usize = 3072;
 const VOCABULARY: usize = 49_408;
 const POSITIONS: usize = 77;
 
+/// The layout of a file which holds the text encoder alone.
+pub(crate) fn layout() -> Layout {
+    let mut layout = Layout::default();
+    text_model(&mut layout);
+    layout
+}
+
 /// Adds the text encoder under the name it has in a checkpoint.
 pub(crate) fn text_encoder(l: &mut Layout) {
-    l.scope("cond_stage_model.transformer.text_model", |l| {
+    l.scope("cond_stage_model.transformer", text_model);
+}
+
+fn text_model(l: &mut Layout) {
+    l.scope("text_model", |l| {
         l.scope("embeddings", |l| {
             l.random("token_embedding.weight", &[VOCABULARY, WIDTH]);
             l.random("position_embedding.weight", &[POSITIONS, WIDTH]).scaled_by(0.5).kept_in_f32();

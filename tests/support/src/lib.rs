@@ -17,26 +17,42 @@
 
 mod cache;
 mod clip;
+mod clip_large;
 mod esrgan;
+mod flux;
 mod gguf;
+mod llm;
 mod lora;
+mod mapped;
 mod model;
 mod quantize;
+mod qwen_image;
 mod safetensors;
+mod sd3;
 mod tae;
+mod tae_video;
 mod tensor;
+mod transformers;
 mod unet;
 mod vae;
 mod values;
+mod wan;
 mod zimage;
 
 pub use cache::directory;
+pub use flux::{Flux, FluxKind};
+pub use llm::Llm;
 pub use lora::ZImageLora;
 pub use model::{Architecture, Format, TinyModel};
 pub use quantize::WeightType;
+pub use qwen_image::QwenImage;
 pub use safetensors::FloatType;
+pub use sd3::Sd3;
+pub use tae_video::VideoLatent;
 pub use tensor::{Init, Layout, Tensor};
+pub use transformers::{clip_g, clip_l, clip_vision, flux, llm, qwen_image, sd3, video_tae, wan};
 pub use unet::Sd1;
+pub use wan::Wan;
 pub use zimage::ZImage;
 
 use std::io;

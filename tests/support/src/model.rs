@@ -3,7 +3,10 @@
 use crate::quantize::WeightType;
 use crate::safetensors::FloatType;
 use crate::tensor::Layout;
-use crate::{Sd1, ZImage, ZImageLora, cache, esrgan, gguf, safetensors, tae, unet};
+use crate::{
+    Flux, Llm, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache, clip, clip_large,
+    esrgan, gguf, mapped, safetensors, tae, unet,
+};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +37,24 @@ pub enum Architecture {
     },
     /// A LoRA for Z-Image.
     ZImageLora(ZImageLora),
+    /// FLUX, or a family built like it.
+    Flux(Flux),
+    /// Stable Diffusion 3.
+    Sd3(Sd3),
+    /// Wan.
+    Wan(Wan),
+    /// Qwen-Image.
+    QwenImage(QwenImage),
+    /// The tiny autoencoder of videos.
+    VideoTae(VideoLatent),
+    /// The text encoder CLIP-L in a file of its own.
+    ClipL,
+    /// The text encoder CLIP-G in a file of its own.
+    ClipG,
+    /// The picture encoder of CLIP.
+    ClipVision,
+    /// A language model in a file of its own.
+    Llm(Llm),
 }
 
 /// How a model is written.
@@ -46,6 +67,9 @@ pub enum Format {
     /// Safetensors in f8_e4m3 whose tensors share their data: the largest layouts in a small
     /// file. Only the engine reads it.
     SafetensorsAliased,
+    /// Safetensors in f16 whose tensors share their data, with different deviations. If the
+    /// engine maps the file into memory, they share memory too.
+    SafetensorsMapped,
 }
 
 /// A model to be generated, with random weights which depend on the seed alone.
@@ -81,6 +105,15 @@ impl TinyModel {
             Architecture::Sdxs { width } => unet::sdxs_layout(*width),
             Architecture::Esrgan { scale } => esrgan::layout(*scale),
             Architecture::ZImageLora(spec) => spec.layout(),
+            Architecture::Flux(spec) => spec.layout(),
+            Architecture::Sd3(spec) => spec.layout(),
+            Architecture::Wan(model) => Ok(model.layout()),
+            Architecture::QwenImage(spec) => spec.layout(),
+            Architecture::VideoTae(latent) => Ok(latent.layout()),
+            Architecture::ClipL => Ok(clip::layout()),
+            Architecture::ClipG => Ok(clip_large::text()),
+            Architecture::ClipVision => Ok(clip_large::vision()),
+            Architecture::Llm(model) => model.layout(),
         }
     }
 
@@ -100,11 +133,21 @@ impl TinyModel {
             Architecture::ZImageLora(ZImageLora { hidden, layers, rank }) => {
                 format!("zimage-lora-{hidden}x{layers}-r{rank}")
             }
+            Architecture::Flux(spec) => spec.stem(),
+            Architecture::Sd3(spec) => spec.stem(),
+            Architecture::Wan(model) => model.stem(),
+            Architecture::QwenImage(spec) => spec.stem(),
+            Architecture::VideoTae(latent) => latent.stem().to_owned(),
+            Architecture::ClipL => "clip-l".to_owned(),
+            Architecture::ClipG => "clip-g".to_owned(),
+            Architecture::ClipVision => "clip-vision".to_owned(),
+            Architecture::Llm(model) => model.stem(),
         };
         let (weights, extension) = match self.format {
             Format::Gguf(weight_type) => (weight_type.name(), "gguf"),
             Format::Safetensors(float_type) => (float_type.name(), "safetensors"),
             Format::SafetensorsAliased => ("aliased", "safetensors"),
+            Format::SafetensorsMapped => ("mapped", "safetensors"),
         };
         let seed = self.seed;
         format!("{stem}-{weights}-s{seed}-v{GENERATOR_VERSION}.{extension}")
@@ -125,6 +168,7 @@ impl TinyModel {
             Format::SafetensorsAliased => {
                 safetensors::write_aliased(out, &layout, self.shared_deviation(), self.seed)
             }
+            Format::SafetensorsMapped => mapped::write(out, &layout, self.seed),
         }
     }
 

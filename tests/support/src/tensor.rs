@@ -92,6 +92,12 @@ impl Layout {
         self.pushed(index)
     }
 
+    /// Adds a tensor of ones under exactly this name.
+    pub fn ones(&mut self, name: impl Display, shape: &[usize]) -> &mut Tensor {
+        let index = self.push(name, shape, Init::Ones);
+        self.pushed(index)
+    }
+
     /// Adds a fully connected layer.
     pub fn linear(&mut self, name: impl Display, inputs: usize, outputs: usize) -> &mut Tensor {
         self.layer(name, &[outputs, inputs], Init::Normal, Some(outputs))
@@ -129,6 +135,22 @@ impl Layout {
     ) -> &mut Tensor {
         let shape = [outputs, inputs, kernel, kernel];
         self.layer(name, &shape, Init::Normal, None)
+    }
+
+    /// Adds a convolution over time and a square. Its shape has four dimensions, the first of
+    /// which counts outputs and inputs together: GGUF has no five, and the engine folds them so.
+    pub fn conv3d(
+        &mut self,
+        name: impl Display,
+        inputs: usize,
+        outputs: usize,
+        kernel: (usize, usize),
+    ) -> &mut Tensor {
+        let (time, side) = kernel;
+        let shape = [outputs * inputs, time, side, side];
+        let weight = self.layer(name, &shape, Init::Normal, Some(outputs));
+        // The fan-in is that of the unfolded shape.
+        weight.scaled_by((inputs as f32).sqrt().recip())
     }
 
     /// Adds a normalisation with weight and bias.
