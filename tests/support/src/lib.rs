@@ -37,6 +37,7 @@ mod unet;
 mod vae;
 mod values;
 mod wan;
+mod wan_vae;
 mod zimage;
 
 pub use cache::directory;
@@ -50,7 +51,9 @@ pub use safetensors::FloatType;
 pub use sd3::Sd3;
 pub use tae_video::VideoLatent;
 pub use tensor::{Init, Layout, Tensor};
-pub use transformers::{clip_g, clip_l, clip_vision, flux, llm, qwen_image, sd3, video_tae, wan};
+pub use transformers::{
+    clip_g, clip_l, clip_vision, flux, llm, qwen_image, sd3, video_tae, wan, wan_vae,
+};
 pub use unet::Sd1;
 pub use wan::Wan;
 pub use zimage::ZImage;

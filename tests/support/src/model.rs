@@ -5,7 +5,7 @@ use crate::safetensors::FloatType;
 use crate::tensor::Layout;
 use crate::{
     Flux, Llm, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache, clip, clip_large,
-    esrgan, gguf, mapped, safetensors, tae, unet,
+    esrgan, gguf, mapped, safetensors, tae, unet, wan_vae,
 };
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub enum Architecture {
     QwenImage(QwenImage),
     /// The tiny autoencoder of videos.
     VideoTae(VideoLatent),
+    /// The autoencoder of Wan 2.1 and of Qwen-Image.
+    WanVae,
     /// The text encoder CLIP-L in a file of its own.
     ClipL,
     /// The text encoder CLIP-G in a file of its own.
@@ -110,6 +112,7 @@ impl TinyModel {
             Architecture::Wan(model) => Ok(model.layout()),
             Architecture::QwenImage(spec) => spec.layout(),
             Architecture::VideoTae(latent) => Ok(latent.layout()),
+            Architecture::WanVae => Ok(wan_vae::layout()),
             Architecture::ClipL => Ok(clip::layout()),
             Architecture::ClipG => Ok(clip_large::text()),
             Architecture::ClipVision => Ok(clip_large::vision()),
@@ -138,6 +141,7 @@ impl TinyModel {
             Architecture::Wan(model) => model.stem(),
             Architecture::QwenImage(spec) => spec.stem(),
             Architecture::VideoTae(latent) => latent.stem().to_owned(),
+            Architecture::WanVae => "wan-vae".to_owned(),
             Architecture::ClipL => "clip-l".to_owned(),
             Architecture::ClipG => "clip-g".to_owned(),
             Architecture::ClipVision => "clip-vision".to_owned(),

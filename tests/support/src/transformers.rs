@@ -53,6 +53,17 @@ pub fn video_tae(latent: VideoLatent, format: Format) -> io::Result<PathBuf> {
     TinyModel::new(Architecture::VideoTae(latent), format).cached()
 }
 
+/// The autoencoder of Wan 2.1 and of Qwen-Image, of the real size (127 M parameters), in a file
+/// whose tensors share their data. With the tiny autoencoder Qwen-Image cannot see pictures: the
+/// engine encodes videos alone with it.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn wan_vae() -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::WanVae, Format::SafetensorsMapped).cached()
+}
+
 /// The text encoder CLIP-L, always of the real size (123 M parameters).
 ///
 /// # Errors
