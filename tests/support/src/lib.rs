@@ -23,6 +23,8 @@ mod flux;
 mod gguf;
 mod llm;
 mod lora;
+mod ltx;
+mod ltx_audio;
 mod mapped;
 mod model;
 mod quantize;
@@ -44,6 +46,7 @@ pub use cache::directory;
 pub use flux::{Flux, FluxKind};
 pub use llm::Llm;
 pub use lora::ZImageLora;
+pub use ltx::Ltx;
 pub use model::{Architecture, Format, TinyModel};
 pub use quantize::WeightType;
 pub use qwen_image::QwenImage;
@@ -52,7 +55,8 @@ pub use sd3::Sd3;
 pub use tae_video::VideoLatent;
 pub use tensor::{Init, Layout, Tensor};
 pub use transformers::{
-    clip_g, clip_l, clip_vision, flux, llm, qwen_image, sd3, video_tae, wan, wan_vae,
+    clip_g, clip_l, clip_vision, flux, llm, ltx, ltx_audio, ltx_projection, qwen_image, sd3,
+    video_tae, wan, wan_vae,
 };
 pub use unet::Sd1;
 pub use wan::Wan;

@@ -1,5 +1,6 @@
 //! Language models which serve as text encoders, in files of their own.
 
+use crate::ltx::STATES;
 use crate::tensor::Layout;
 use crate::zimage;
 use std::io;
@@ -26,6 +27,11 @@ pub enum Llm {
         /// Number of layers.
         layers: usize,
     },
+    /// Gemma 3 for LTX-2: the first 512 entries of the token embedding, and no layers. LTX-2 takes
+    /// the states of all layers together, 188,160 values of each of at least 1024 tokens, so with
+    /// layers a prompt would take minutes. Beyond the 512 entries, where letters are, the engine
+    /// aborts: prompts consist of line breaks and of tokens such as `<unused7>` and `<h1>`.
+    Gemma3,
 }
 
 impl Llm {
@@ -33,6 +39,7 @@ impl Llm {
         match self {
             Self::Qwen3 { width, layers } => format!("qwen3-{width}x{layers}"),
             Self::Qwen2_5Vl { layers } => format!("qwen2.5vl-{layers}"),
+            Self::Gemma3 => "gemma3".to_owned(),
         }
     }
 
@@ -41,6 +48,11 @@ impl Llm {
         layout.scope("model", |l| match self {
             Self::Qwen3 { width, layers } => zimage::text_encoder(l, width, layers),
             Self::Qwen2_5Vl { layers } => qwen2_5_vl(l, layers),
+            Self::Gemma3 => {
+                // Two states: the embedding itself, and what the last normalisation makes of it.
+                l.random("embed_tokens.weight", &[512, STATES / 2]);
+                l.norm_no_bias("norm", STATES / 2);
+            }
         });
         match self {
             Self::Qwen3 { width: 0, .. } => Err(crate::invalid("the width must not be 0")),

@@ -4,8 +4,8 @@ use crate::quantize::WeightType;
 use crate::safetensors::FloatType;
 use crate::tensor::Layout;
 use crate::{
-    Flux, Llm, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache, clip, clip_large,
-    esrgan, gguf, mapped, safetensors, tae, unet, wan_vae,
+    Flux, Llm, Ltx, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache, clip,
+    clip_large, esrgan, gguf, ltx, ltx_audio, mapped, safetensors, tae, unet, wan_vae,
 };
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +47,12 @@ pub enum Architecture {
     QwenImage(QwenImage),
     /// The tiny autoencoder of videos.
     VideoTae(VideoLatent),
+    /// LTX-2.
+    Ltx(Ltx),
+    /// The projection of LTX-2's prompts.
+    LtxProjection,
+    /// The audio autoencoder of LTX-2.
+    LtxAudio,
     /// The autoencoder of Wan 2.1 and of Qwen-Image.
     WanVae,
     /// The text encoder CLIP-L in a file of its own.
@@ -112,6 +118,9 @@ impl TinyModel {
             Architecture::Wan(model) => Ok(model.layout()),
             Architecture::QwenImage(spec) => spec.layout(),
             Architecture::VideoTae(latent) => Ok(latent.layout()),
+            Architecture::Ltx(spec) => spec.layout(),
+            Architecture::LtxProjection => Ok(ltx::projection()),
+            Architecture::LtxAudio => Ok(ltx_audio::layout()),
             Architecture::WanVae => Ok(wan_vae::layout()),
             Architecture::ClipL => Ok(clip::layout()),
             Architecture::ClipG => Ok(clip_large::text()),
@@ -141,6 +150,9 @@ impl TinyModel {
             Architecture::Wan(model) => model.stem(),
             Architecture::QwenImage(spec) => spec.stem(),
             Architecture::VideoTae(latent) => latent.stem().to_owned(),
+            Architecture::Ltx(spec) => spec.stem(),
+            Architecture::LtxProjection => "ltx-projection".to_owned(),
+            Architecture::LtxAudio => "ltx-audio".to_owned(),
             Architecture::WanVae => "wan-vae".to_owned(),
             Architecture::ClipL => "clip-l".to_owned(),
             Architecture::ClipG => "clip-g".to_owned(),

@@ -1,6 +1,6 @@
 //! Cached files of the transformer families and of what they need besides.
 
-use crate::{Architecture, Flux, Format, Llm, QwenImage, Sd3, TinyModel, VideoLatent, Wan};
+use crate::{Architecture, Flux, Format, Llm, Ltx, QwenImage, Sd3, TinyModel, VideoLatent, Wan};
 use std::io;
 use std::path::PathBuf;
 
@@ -62,6 +62,34 @@ pub fn video_tae(latent: VideoLatent, format: Format) -> io::Result<PathBuf> {
 /// If the file cannot be written.
 pub fn wan_vae() -> io::Result<PathBuf> {
     TinyModel::new(Architecture::WanVae, Format::SafetensorsMapped).cached()
+}
+
+/// An LTX-2 transformer. It needs [`Llm::Gemma3`] and [`ltx_projection`].
+///
+/// # Errors
+///
+/// For sizes the engine does not load, and if the file cannot be written.
+pub fn ltx(spec: Ltx, format: Format) -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::Ltx(spec), format).cached()
+}
+
+/// What takes a prompt from Gemma 3 to LTX-2, always of the real size (723 M parameters: 100 MB
+/// in q1_0). The engine loads it as the embeddings' connectors.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn ltx_projection(format: Format) -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::LtxProjection, format).cached()
+}
+
+/// The audio autoencoder of LTX-2, without its encoder and the extension to 48 kHz.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn ltx_audio(format: Format) -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::LtxAudio, format).cached()
 }
 
 /// The text encoder CLIP-L, always of the real size (123 M parameters).
