@@ -7,8 +7,8 @@ mod common;
 
 use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
 use sdcpp_test_support::{
-    self as models, Flux, FluxKind, Format, Llm, QwenImage, Sd3, VideoLatent, Wan, WeightType,
-    ZImage,
+    self as models, ErnieImage, Flux, FluxKind, Format, Llm, Ltx, QwenImage, Sd3, VideoLatent, Wan,
+    WeightType, ZImage,
 };
 use std::{io, path::PathBuf};
 
@@ -121,6 +121,23 @@ fn longcat_image_draws() {
 }
 
 #[test]
+fn flux_2_draws() {
+    let text = 32;
+    let flux2 = parts(models::flux(Flux::of(FluxKind::Flux2 { text }), Q8_0))
+        .llm(models::llm(Llm::Mistral { width: text, layers: 30 }, Q8_0).unwrap())
+        .taesd(models::tae(32, F16).unwrap());
+    assert_draws(flux2, "Flux.2", &request().steps(1));
+}
+
+#[test]
+fn ernie_image_draws() {
+    let ernie = parts(models::ernie_image(ErnieImage::default(), Q8_0))
+        .llm(models::llm(Llm::Mistral { width: 32, layers: 30 }, Q8_0).unwrap())
+        .taesd(models::tae(32, F16).unwrap());
+    assert_draws(ernie, "Ernie Image", &request());
+}
+
+#[test]
 fn flux_2_klein_draws() {
     let klein = parts(models::flux(Flux::of(FluxKind::Flux2Klein { text: 32 }), Q8_0))
         .llm(models::llm(Llm::Qwen3 { width: 32, layers: 28 }, Q8_0).unwrap())
@@ -164,4 +181,10 @@ fn video_models_are_recognised() {
         let config = parts(models::wan(model)).taesd(models::video_tae(latent, F16).unwrap());
         assert_eq!(Context::new(config).unwrap().family(), family, "{model:?}");
     }
+    let projection = models::ltx_projection(Format::Gguf(WeightType::Q1_0)).unwrap();
+    let ltx = parts(models::ltx(Ltx::default(), Q8_0))
+        .llm(models::llm(Llm::Gemma3, Q4_0).unwrap())
+        .embeddings_connectors(projection)
+        .taesd(models::video_tae(VideoLatent::Ltx, F16).unwrap());
+    assert_eq!(Context::new(ltx).unwrap().family(), "LTXAV");
 }

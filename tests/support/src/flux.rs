@@ -11,6 +11,8 @@ const TIME: usize = 256;
 const POOLED: usize = 768;
 /// Width of the text encoder T5.
 const T5: usize = 4096;
+/// Single blocks by which the engine knows FLUX.2 from FLUX.2 klein.
+const FLUX2_BLOCKS: usize = 48;
 /// Inner width of Chroma's approximation of the modulations, and its layers: fixed.
 const APPROXIMATOR: (usize, usize) = (5120, 5);
 
@@ -36,6 +38,12 @@ pub enum FluxKind {
     },
     /// LongCat-Image, with the Qwen2.5-VL text encoder of Qwen-Image.
     LongCat,
+    /// FLUX.2, with a Mistral text encoder of this width, of which it takes three layers. The
+    /// engine knows it from klein by having 48 single blocks.
+    Flux2 {
+        /// Width of the text encoder.
+        text: usize,
+    },
     /// FLUX.2 klein, with a Qwen3 text encoder of this width, of which it takes three layers.
     Flux2Klein {
         /// Width of the text encoder.
@@ -67,9 +75,11 @@ impl Default for Flux {
 impl Flux {
     /// The smallest model of a family.
     pub fn of(kind: FluxKind) -> Self {
-        let guidance =
+        let flux2 = matches!(kind, FluxKind::Flux2 { .. });
+        let flux1 =
             matches!(kind, FluxKind::Flux | FluxKind::Fill | FluxKind::Control | FluxKind::Flex2);
-        Self { kind, hidden: 256, double_blocks: 1, single_blocks: 1, guidance }
+        let single_blocks = if flux2 { FLUX2_BLOCKS } else { 1 };
+        Self { kind, hidden: 256, double_blocks: 1, single_blocks, guidance: flux1 || flux2 }
     }
 
     pub(crate) fn stem(&self) -> String {
@@ -83,6 +93,7 @@ impl Flux {
             FluxKind::ChromaRadiance => "chroma-radiance".to_owned(),
             FluxKind::Ovis { text } => format!("ovis-te{text}"),
             FluxKind::LongCat => "longcat".to_owned(),
+            FluxKind::Flux2 { text } => format!("flux2-te{text}"),
             FluxKind::Flux2Klein { text } => format!("flux2-klein-te{text}"),
         };
         let guidance = if *guidance { "-guidance" } else { "" };
@@ -98,6 +109,10 @@ impl Flux {
         if double_blocks == 0 || single_blocks == 0 {
             return Err(crate::invalid("a FLUX model needs blocks of both kinds"));
         }
+        let large = matches!(self.kind, FluxKind::Flux2 { .. });
+        if self.is_flux2() && large != (single_blocks >= FLUX2_BLOCKS) {
+            return Err(crate::invalid("FLUX.2 has 48 single blocks at least, klein has fewer"));
+        }
         let mut layout = Layout::default();
         layout.scope("model.diffusion_model", |l| self.transformer(l));
         Ok(layout)
@@ -108,7 +123,7 @@ impl Flux {
     }
 
     fn is_flux2(&self) -> bool {
-        matches!(self.kind, FluxKind::Flux2Klein { .. })
+        matches!(self.kind, FluxKind::Flux2 { .. } | FluxKind::Flux2Klein { .. })
     }
 
     /// Whether each block has modulations of its own.
@@ -125,7 +140,7 @@ impl Flux {
         match self.kind {
             FluxKind::Ovis { text } => text,
             FluxKind::LongCat => crate::llm::QWEN2_5_VL_WIDTH,
-            FluxKind::Flux2Klein { text } => 3 * text,
+            FluxKind::Flux2 { text } | FluxKind::Flux2Klein { text } => 3 * text,
             _ => T5,
         }
     }
@@ -147,7 +162,8 @@ impl Flux {
             kind => {
                 let channels = match kind {
                     FluxKind::Fill => 384,
-                    FluxKind::Control | FluxKind::Flux2Klein { .. } => 128,
+                    FluxKind::Control => 128,
+                    FluxKind::Flux2 { .. } | FluxKind::Flux2Klein { .. } => 128,
                     FluxKind::Flex2 => 196,
                     _ => 64,
                 };
@@ -170,7 +186,7 @@ impl Flux {
             FluxKind::Ovis { text } => {
                 l.ones("txt_norm.scale", &[text]);
             }
-            FluxKind::Flux2Klein { .. } => {
+            FluxKind::Flux2 { .. } | FluxKind::Flux2Klein { .. } => {
                 self.linear(l, "double_stream_modulation_img.lin", hidden, 6 * hidden);
                 self.linear(l, "double_stream_modulation_txt.lin", hidden, 6 * hidden);
                 self.linear(l, "single_stream_modulation.lin", hidden, 3 * hidden);

@@ -18,6 +18,7 @@
 mod cache;
 mod clip;
 mod clip_large;
+mod ernie;
 mod esrgan;
 mod flux;
 mod gguf;
@@ -43,6 +44,7 @@ mod wan_vae;
 mod zimage;
 
 pub use cache::directory;
+pub use ernie::ErnieImage;
 pub use flux::{Flux, FluxKind};
 pub use llm::Llm;
 pub use lora::ZImageLora;
@@ -55,8 +57,8 @@ pub use sd3::Sd3;
 pub use tae_video::VideoLatent;
 pub use tensor::{Init, Layout, Tensor};
 pub use transformers::{
-    clip_g, clip_l, clip_vision, flux, llm, ltx, ltx_audio, ltx_projection, qwen_image, sd3,
-    video_tae, wan, wan_vae,
+    clip_g, clip_l, clip_vision, ernie_image, flux, llm, ltx, ltx_audio, ltx_projection,
+    qwen_image, sd3, video_tae, wan, wan_vae,
 };
 pub use unet::Sd1;
 pub use wan::Wan;

@@ -10,6 +10,9 @@ pub(crate) const QWEN2_5_VL_WIDTH: usize = 3584;
 /// Entries of Qwen's vocabulary with its padding.
 const VOCABULARY: usize = 151_936;
 
+/// Entries of Mistral's vocabulary.
+const MISTRAL_VOCABULARY: usize = 131_072;
+
 /// A language model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Llm {
@@ -27,6 +30,13 @@ pub enum Llm {
         /// Number of layers.
         layers: usize,
     },
+    /// Mistral, for FLUX.2 (30 layers at least) and ERNIE-Image, in any width.
+    Mistral {
+        /// Width, inside the feed-forward layers too.
+        width: usize,
+        /// Number of layers.
+        layers: usize,
+    },
     /// Gemma 3 for LTX-2: the first 512 entries of the token embedding, and no layers. LTX-2 takes
     /// the states of all layers together, 188,160 values of each of at least 1024 tokens, so with
     /// layers a prompt would take minutes. Beyond the 512 entries, where letters are, the engine
@@ -39,6 +49,7 @@ impl Llm {
         match self {
             Self::Qwen3 { width, layers } => format!("qwen3-{width}x{layers}"),
             Self::Qwen2_5Vl { layers } => format!("qwen2.5vl-{layers}"),
+            Self::Mistral { width, layers } => format!("mistral-{width}x{layers}"),
             Self::Gemma3 => "gemma3".to_owned(),
         }
     }
@@ -48,6 +59,7 @@ impl Llm {
         layout.scope("model", |l| match self {
             Self::Qwen3 { width, layers } => zimage::text_encoder(l, width, layers),
             Self::Qwen2_5Vl { layers } => qwen2_5_vl(l, layers),
+            Self::Mistral { width, layers } => mistral(l, width, layers),
             Self::Gemma3 => {
                 // Two states: the embedding itself, and what the last normalisation makes of it.
                 l.random("embed_tokens.weight", &[512, STATES / 2]);
@@ -55,7 +67,9 @@ impl Llm {
             }
         });
         match self {
-            Self::Qwen3 { width: 0, .. } => Err(crate::invalid("the width must not be 0")),
+            Self::Qwen3 { width: 0, .. } | Self::Mistral { width: 0, .. } => {
+                Err(crate::invalid("the width must not be 0"))
+            }
             _ => Ok(layout),
         }
     }
@@ -75,6 +89,26 @@ fn qwen2_5_vl(l: &mut Layout, layers: usize) {
             l.linear_no_bias("mlp.gate_proj", width, inner);
             l.linear_no_bias("mlp.up_proj", width, inner);
             l.linear_no_bias("mlp.down_proj", inner, width);
+            l.norm_no_bias("input_layernorm", width);
+            l.norm_no_bias("post_attention_layernorm", width);
+        });
+    }
+    l.norm_no_bias("norm", width);
+}
+
+fn mistral(l: &mut Layout, width: usize, layers: usize) {
+    // 32 query heads and 8 key heads of 128 values.
+    let (query, key) = (4096, 1024);
+    l.random("embed_tokens.weight", &[MISTRAL_VOCABULARY, width]);
+    for i in 0..layers {
+        l.scope(format_args!("layers.{i}"), |l| {
+            l.linear_no_bias("self_attn.q_proj", width, query);
+            l.linear_no_bias("self_attn.k_proj", width, key);
+            l.linear_no_bias("self_attn.v_proj", width, key);
+            l.linear_no_bias("self_attn.o_proj", query, width);
+            for projection in ["gate_proj", "up_proj", "down_proj"] {
+                l.linear_no_bias(format_args!("mlp.{projection}"), width, width);
+            }
             l.norm_no_bias("input_layernorm", width);
             l.norm_no_bias("post_attention_layernorm", width);
         });

@@ -26,13 +26,13 @@ struct Region {
     longest: usize,
 }
 
-/// What a tensor shares with others: the way its values are chosen, and for random ones the
-/// binary logarithm of their deviation, rounded to an even number. There are few of those, and
-/// within a factor of two the deviation does not matter to a model with normalisations.
+/// What a tensor shares with others: the way its values are chosen, and the binary logarithm of
+/// their size, for random ones rounded to an even number. There are few of those, and within a
+/// factor of two the deviation does not matter to a model with normalisations.
 fn kind(tensor: &Tensor) -> (u8, i32) {
     match tensor.init {
         Init::Normal => (0, (tensor.deviation().log2() / 2.0).round() as i32 * 2),
-        Init::Ones => (1, 0),
+        Init::Ones => (1, tensor.gain.log2().round() as i32),
         Init::Zeros => (2, 0),
     }
 }

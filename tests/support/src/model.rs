@@ -4,8 +4,8 @@ use crate::quantize::WeightType;
 use crate::safetensors::FloatType;
 use crate::tensor::Layout;
 use crate::{
-    Flux, Llm, Ltx, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache, clip,
-    clip_large, esrgan, gguf, ltx, ltx_audio, mapped, safetensors, tae, unet, wan_vae,
+    ErnieImage, Flux, Llm, Ltx, QwenImage, Sd1, Sd3, VideoLatent, Wan, ZImage, ZImageLora, cache,
+    clip, clip_large, esrgan, gguf, ltx, ltx_audio, mapped, safetensors, tae, unet, wan_vae,
 };
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub enum Architecture {
     QwenImage(QwenImage),
     /// The tiny autoencoder of videos.
     VideoTae(VideoLatent),
+    /// ERNIE-Image.
+    ErnieImage(ErnieImage),
     /// LTX-2.
     Ltx(Ltx),
     /// The projection of LTX-2's prompts.
@@ -118,6 +120,7 @@ impl TinyModel {
             Architecture::Wan(model) => Ok(model.layout()),
             Architecture::QwenImage(spec) => spec.layout(),
             Architecture::VideoTae(latent) => Ok(latent.layout()),
+            Architecture::ErnieImage(spec) => spec.layout(),
             Architecture::Ltx(spec) => spec.layout(),
             Architecture::LtxProjection => Ok(ltx::projection()),
             Architecture::LtxAudio => Ok(ltx_audio::layout()),
@@ -150,6 +153,7 @@ impl TinyModel {
             Architecture::Wan(model) => model.stem(),
             Architecture::QwenImage(spec) => spec.stem(),
             Architecture::VideoTae(latent) => latent.stem().to_owned(),
+            Architecture::ErnieImage(spec) => spec.stem(),
             Architecture::Ltx(spec) => spec.stem(),
             Architecture::LtxProjection => "ltx-projection".to_owned(),
             Architecture::LtxAudio => "ltx-audio".to_owned(),

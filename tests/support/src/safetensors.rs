@@ -57,7 +57,8 @@ pub(crate) fn write(
 }
 
 /// Writes a model whose tensors share one buffer of random f8_e4m3 values of the given
-/// deviation, one of ones and one of zeros, each as long as the longest tensor needs it.
+/// deviation, one of ones (whatever their gain) and one of zeros, each as long as the longest
+/// tensor needs it.
 ///
 /// The engine accepts overlapping tensors; other readers do not.
 pub(crate) fn write_aliased(

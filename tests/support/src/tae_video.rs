@@ -67,7 +67,9 @@ fn decoder(l: &mut Layout, sizes: &Sizes) {
         channels = next;
     }
     let pixels = 3 * sizes.patch * sizes.patch;
-    l.conv(index + 1, channels, pixels, 3).scaled_by(0.5);
+    l.random(format_args!("{}.weight", index + 1), &[pixels, channels, 3, 3]).scaled_by(0.5);
+    // Around a medium grey, so that little is cut off.
+    l.ones(format_args!("{}.bias", index + 1), &[pixels]).scaled_by(0.5);
 }
 
 fn encoder(l: &mut Layout, sizes: &Sizes) {
@@ -78,7 +80,8 @@ fn encoder(l: &mut Layout, sizes: &Sizes) {
         l.conv_no_bias(index + 1, WIDTH, WIDTH, 3);
         index = blocks(l, index + 2, WIDTH);
     }
-    l.conv(index, WIDTH, sizes.channels, 3);
+    // The latents of pictures are as large as those the transformers make.
+    l.conv(index, WIDTH, sizes.channels, 3).scaled_by(4.0);
 }
 
 /// Adds the three blocks of a level, and returns the index of what follows.

@@ -1,6 +1,8 @@
 //! Cached files of the transformer families and of what they need besides.
 
-use crate::{Architecture, Flux, Format, Llm, Ltx, QwenImage, Sd3, TinyModel, VideoLatent, Wan};
+use crate::{
+    Architecture, ErnieImage, Flux, Format, Llm, Ltx, QwenImage, Sd3, TinyModel, VideoLatent, Wan,
+};
 use std::io;
 use std::path::PathBuf;
 
@@ -62,6 +64,15 @@ pub fn video_tae(latent: VideoLatent, format: Format) -> io::Result<PathBuf> {
 /// If the file cannot be written.
 pub fn wan_vae() -> io::Result<PathBuf> {
     TinyModel::new(Architecture::WanVae, Format::SafetensorsMapped).cached()
+}
+
+/// An ERNIE-Image model without text encoder and autoencoder.
+///
+/// # Errors
+///
+/// For sizes the engine does not load, and if the file cannot be written.
+pub fn ernie_image(spec: ErnieImage, format: Format) -> io::Result<PathBuf> {
+    TinyModel::new(Architecture::ErnieImage(spec), format).cached()
 }
 
 /// An LTX-2 transformer. It needs [`Llm::Gemma3`] and [`ltx_projection`].

@@ -44,7 +44,7 @@ impl Values {
             let len = CHUNK.min(elements - at);
             self.scaled.clear();
             match tensor.init {
-                Init::Ones => self.scaled.resize(len, 1.0),
+                Init::Ones => self.scaled.resize(len, tensor.gain),
                 Init::Zeros => self.scaled.resize(len, 0.0),
                 Init::Normal => {
                     let start = mix(self.seed ^ key ^ mix(number as u64)) as usize % STARTS;
