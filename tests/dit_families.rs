@@ -49,7 +49,7 @@ fn flux_draws_and_heeds_prompt_and_guidance() {
 fn flux_edits_references() {
     let mut flux = Compared::new(flux(FluxKind::Flux));
     let one = request().reference_image(test_picture(64, 64));
-    let wide = request().reference_image(test_picture(96, 48));
+    let wide = request().reference_image(test_picture(128, 64));
     let two = one.clone().reference_image(test_picture(48, 64));
     flux.each_changes(&request(), [("reference_images", one.clone())]);
     flux.each_changes(
