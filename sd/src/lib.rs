@@ -20,8 +20,14 @@
 //!   errors too, and leave the process alive.
 //! - Log lines go to [`tracing`] with the target `sdcpp::engine`; nothing is written to stdout.
 //!
+#![cfg_attr(feature = "serde", doc = include_str!("json/json.md"))]
+//!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
+// Which of them are used depends on the features.
+#[cfg(test)]
+#[allow(dead_code)]
+mod arbitrary;
 mod canny;
 mod config;
 mod context;
@@ -36,6 +42,7 @@ mod generated;
 mod hires;
 mod infotext;
 mod input;
+mod json;
 mod lora;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
