@@ -16,6 +16,7 @@
 //! - An [`ImageRequest`] says what to draw; every value is checked before the engine sees it.
 //! - A [`Watch`] follows an operation and stops it: by closure, channel, token or time limit.
 //! - [`Generated`] has the [`Picture`]s, in the engine's own memory, the seeds and the timings.
+//! - [`Parameters`] are what a picture's file says about how it was made.
 //! - An [`Error`] says what failed, on what, and what to try; engine assertions and exceptions are
 //!   errors too, and leave the process alive.
 //! - Log lines go to [`tracing`] with the target `sdcpp::engine`; nothing is written to stdout.
@@ -78,6 +79,7 @@ pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
+pub use infotext::Parameters;
 pub use lora::{Lora, LoraFolder};
 pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};

@@ -4,12 +4,12 @@
 //! for unknown ones, defaults left out, and errors that name the field. So each struct has one call
 //! of [`object!`] with one line for each field; a field without a line does not compile.
 
-#[cfg(feature = "serde")]
 mod caches;
 #[cfg(feature = "serde")]
 mod codec;
 #[cfg(feature = "serde")]
 mod configs;
+mod parts;
 #[cfg(feature = "serde")]
 mod requests;
 #[cfg(feature = "schema")]

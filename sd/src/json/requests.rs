@@ -1,10 +1,7 @@
 //! The keys of requests, and of what is in them.
 
 use super::object;
-use crate::{
-    HighNoise, HiresFix, ImageRequest, Lora, PhotoMaker, Sampling, SkipLayers, VaeTiling,
-    VideoRequest,
-};
+use crate::{HighNoise, ImageRequest, PhotoMaker, Sampling, VideoRequest};
 
 object! {
     ImageRequest = ImageRequest::default(), flat sampling: Sampling;
@@ -82,44 +79,8 @@ object! {
 }
 
 object! {
-    SkipLayers = SkipLayers::default();
-    layers => list(1..=crate::sampling::MOST_LAYERS).each(0_u32..=1000);
-    start => range(0.0_f32..=1.0);
-    end => range(0.0_f32..=1.0);
-    scale => range(-100.0_f32..=100.0);
-}
-
-object! {
-    VaeTiling = VaeTiling::default();
-    tile_size => each(4_u32..=4096);
-    relative_size => each(0.001_f32..=1000.0);
-    overlap => range(0.0_f32..=0.5);
-    temporal;
-    extra_args => text();
-}
-
-object! {
-    HiresFix = HiresFix::default();
-    upscaler;
-    model;
-    scale => range(0.25_f32..=16.0);
-    target_size => each(1..=crate::MAX_SIDE);
-    steps => range(1..=crate::MAX_STEPS);
-    denoising_strength => range(0.01_f32..=1.0);
-    tile_size => range(16_u32..=4096);
-    custom_sigmas => list(0..=crate::MAX_STEPS as usize + 1).each(0.0..=f32::MAX);
-}
-
-object! {
     PhotoMaker = PhotoMaker::new(Vec::<image::RgbImage>::new()), required id_images;
     id_images as pictures => list(1..=crate::photo_maker::MOST_IMAGES);
     id_embed;
     style_strength => range(0.0_f32..=100.0);
-}
-
-object! {
-    Lora = Lora::new(""), required path;
-    path;
-    multiplier => range(-100.0_f32..=100.0);
-    high_noise;
 }
