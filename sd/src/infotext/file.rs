@@ -103,11 +103,11 @@ fn in_png(mut file: impl Read + Seek) -> io::Result<Option<String>> {
     }
 }
 
-/// The standard says Latin-1, but stable-diffusion.cpp and others write UTF-8.
+/// The standard says Latin-1, and so does this crate, but stable-diffusion.cpp and others write UTF-8.
 fn any_text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+        Ok(text) if !text.contains(", Version: sdcpp ") => text.to_owned(),
+        _ => bytes.iter().map(|byte| char::from(*byte)).collect(),
     }
 }
 
