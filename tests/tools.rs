@@ -80,7 +80,7 @@ fn a_converted_model_draws_the_same() {
     assert!(events > 0, "no progress");
     assert_eq!(converted.bytes, output.metadata().unwrap().len());
     let file = ModelFile::open(&output).unwrap();
-    assert_eq!(file.quantisation().unwrap().name(), "Q4_0");
+    assert_eq!(file.quantisation().unwrap().name(), "q4_0");
 
     // Converting at loading and beforehand come to the same.
     let request = quick_request("a red circle");
