@@ -93,9 +93,15 @@ fn a_converted_model_draws_the_same() {
     let same = folder.path().join("same.gguf");
     Convert::new(demo_files().0, &same).run().unwrap();
     assert!(draw(&same) == original);
-    let safetensors = folder.path().join("demo.safetensors");
-    Convert::new(&output, &safetensors).weight_type(WeightType::F16).run().unwrap();
-    assert_eq!(ModelFile::open(&safetensors).unwrap().parameters(), file.parameters());
+    // safetensors holds floats alone.
+    let safetensors = folder.path().join("tae.safetensors");
+    Convert::new(demo_files().1, &safetensors).weight_type(WeightType::F16).run().unwrap();
+    let parameters = |path: &std::path::Path| ModelFile::open(path).unwrap().parameters();
+    assert_eq!(parameters(&safetensors), parameters(&demo_files().1));
+    let quantised = folder.path().join("demo.safetensors");
+    let error = Convert::new(demo_files().0, &quantised).run().unwrap_err().to_string();
+    assert!(error.contains("unsupported safetensors dtype"), "{error}");
+    assert!(!quantised.exists());
 }
 
 #[test]
