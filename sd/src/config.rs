@@ -2,7 +2,7 @@
 
 use crate::{
     Error, LoraFolder, Result,
-    model_file::{self, Trust},
+    model_file::{self, MissingParts, Trust},
     setters::setters,
     validate,
     weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType},
@@ -291,6 +291,30 @@ impl ModelConfig {
         }
         let trust = self.trust();
         self.files().try_for_each(|(role, path)| model_file::check(role, path, trust))
+    }
+
+    /// What all files given here lack together, read from their headers; the engine is not touched.
+    /// [`MissingParts::required`](crate::MissingParts::required) is what it does not work without.
+    /// Nothing is said of what is in pickle checkpoints, nor of unknown models.
+    ///
+    /// ```no_run
+    /// use sdcpp::ModelConfig;
+    ///
+    /// # fn main() -> sdcpp::Result<()> {
+    /// let config = ModelConfig::from_parts("z_image_turbo-q4_0.gguf").vae("ae.safetensors");
+    /// let missing = config.missing_parts()?;
+    /// if !missing.required.is_empty() {
+    ///     eprintln!("needs {missing}"); // needs a Qwen3 text encoder
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`](crate::ModelFile::open), for the model and the diffusion model. The
+    /// other files are taken as what they are given as, and not opened.
+    pub fn missing_parts(&self) -> Result<MissingParts> {
+        model_file::missing_parts(self)
     }
 
     pub(crate) fn trust(&self) -> Trust {

@@ -2,6 +2,7 @@
 
 use crate::{
     Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Watch,
+    canvas::Canvas,
     context::{main_file, random_seed},
     engine::{ImageJob, Images, Outcome},
     infotext::{self, Facts},
@@ -37,20 +38,27 @@ impl Context {
         let folder = self.config.lora_folder.clone();
         let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
         self.check_loras(&loras)?;
+        let canvas = Canvas::new(request)?;
+        let (width, height) = canvas.size();
         let job = ImageJob {
             request,
             prompt: &prompt,
             loras: &loras,
-            init_image: request.init_image.as_ref(),
-            mask: request.mask.as_ref(),
-            width: request.width,
-            height: request.height,
+            init_image: canvas.init_image(),
+            mask: canvas.mask(),
+            control_image: canvas.control_image(),
+            width,
+            height,
             sampler,
             seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
         };
         let (images, outcome) = self.raw.generate(&job, watch)?;
         let (images, outcome) = self.finish(images, outcome)?;
-        Ok(self.collect(&job, images, outcome))
+        let mut generated = self.collect(&job, images, outcome);
+        if canvas.has_finish() {
+            generated.finish(|drawn| canvas.finish(drawn));
+        }
+        Ok(generated)
     }
 
     fn collect(&self, job: &ImageJob<'_>, images: Images, outcome: Outcome) -> Generated {

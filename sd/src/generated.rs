@@ -1,6 +1,7 @@
 //! What a request brought.
 
 use crate::{Picture, Timings};
+use image::RgbImage;
 
 /// The pictures of one request, and how they came to be.
 #[derive(Debug, Clone)]
@@ -21,6 +22,15 @@ pub struct Generated {
 }
 
 impl Generated {
+    /// Lays what was drawn where it belongs.
+    pub(crate) fn finish(&mut self, finish: impl Fn(RgbImage) -> RgbImage) {
+        for picture in &mut self.images {
+            let pixels = finish(picture.to_rgb());
+            (self.width, self.height) = pixels.dimensions();
+            *picture = picture.clone().with_pixels(pixels);
+        }
+    }
+
     /// The first picture; there is one at least.
     pub fn first(&self) -> Option<&Picture> {
         self.images.first()

@@ -22,7 +22,10 @@
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
+mod animation;
+mod blend;
 mod canny;
+mod canvas;
 mod config;
 mod context;
 mod convert;
@@ -35,12 +38,14 @@ mod generate_video;
 mod generated;
 mod hires;
 mod infotext;
+mod inpaint;
 mod input;
 mod lora;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod model_file;
 mod named;
+mod outpaint;
 mod photo_maker;
 mod picture;
 mod preset;
@@ -61,6 +66,7 @@ mod validate;
 mod video;
 mod weights;
 
+pub use animation::{Animation, AnimationFormat, Audio, Frame, WavSamples};
 pub use canny::{Canny, canny, canny_on};
 pub use config::{Embedding, ModelConfig};
 pub use context::Context;
@@ -71,7 +77,13 @@ pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
+pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
+pub use model_file::{
+    Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,
+    ModelFile, ModelFormat, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
+};
+pub use outpaint::{Outpaint, OutpaintFill};
 pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
@@ -87,5 +99,5 @@ pub use step_cache::{DbCache, EasyCache, Spectrum, StepCache, TaylorSeer, UCache
 pub use timings::Timings;
 pub use upscaler::{Upscaled, Upscaler, UpscalerConfig};
 pub use vae_tiling::VaeTiling;
-pub use video::{Audio, GeneratedVideo, HighNoise, MAX_FRAMES, VideoRequest};
+pub use video::{GeneratedVideo, HighNoise, MAX_FRAMES, VideoRequest};
 pub use weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType};

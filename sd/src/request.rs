@@ -1,7 +1,8 @@
 //! What to draw.
 
 use crate::{
-    Error, HiresFix, Lora, PhotoMaker, Result, Sampling, StepCache, VaeTiling,
+    Error, HiresFix, Inpaint, Lora, Outpaint, PhotoMaker, Result, Sampling, StepCache, VaeTiling,
+    canvas,
     input::{brightness, on_white},
     sampling::sampling_setters,
     setters::setters,
@@ -60,7 +61,8 @@ pub struct ImageRequest {
     pub clip_skip: Option<u32>,
     /// LoRAs, besides those that the prompt names; at most 64.
     pub loras: Vec<Lora>,
-    /// A picture to start from (img2img), stretched to the size of the request.
+    /// A picture to start from (img2img), resized to the size of the request (Lanczos), whatever its
+    /// shape.
     pub init_image: Option<RgbImage>,
     /// How much of the [`init_image`](Self::init_image) may change, 0 to 1 (A1111's denoising
     /// strength). 0 keeps it, but for one step; 1 ignores it. Default 0.75.
@@ -68,6 +70,11 @@ pub struct ImageRequest {
     /// Where the [`init_image`](Self::init_image) may change (inpainting): white repaints, black
     /// keeps, divided at half. Of the same size as it.
     pub mask: Option<GrayImage>,
+    /// How the [`mask`](Self::mask) counts, and what is kept. Default: as the engine does it.
+    pub inpaint: Inpaint,
+    /// Continues the [`init_image`](Self::init_image) beyond its borders. The result has its size
+    /// and what is added; width and height of the request do not count.
+    pub outpaint: Option<Outpaint>,
     /// Pictures the model edits or takes things from (FLUX Kontext, FLUX.2, Qwen-Image-Edit,
     /// InstructPix2Pix…), at most [`MAX_REFERENCES`].
     pub reference_images: Vec<RgbImage>,
@@ -79,7 +86,7 @@ pub struct ImageRequest {
     pub increase_reference_index: bool,
     /// The picture that a ControlNet follows
     /// ([`ModelConfig::control_net`](crate::ModelConfig::control_net)), or a model with control
-    /// input of its own (FLUX Control); see [`canny`](crate::canny). Stretched to the size of the
+    /// input of its own (FLUX Control); see [`canny`](crate::canny). Resized to the size of the
     /// request.
     pub control_image: Option<RgbImage>,
     /// How strongly the ControlNet counts, 0 to 10; at 0 not at all. Default 0.9.
@@ -109,6 +116,8 @@ impl Default for ImageRequest {
             init_image: None,
             denoising_strength: 0.75,
             mask: None,
+            inpaint: Inpaint::default(),
+            outpaint: None,
             reference_images: Vec::new(),
             resize_references: true,
             increase_reference_index: false,
@@ -128,11 +137,13 @@ setters! {
     ImageRequest {
         plain batch: u32;
         plain denoising_strength: f32;
+        plain inpaint: Inpaint;
         plain resize_references: bool;
         plain increase_reference_index: bool;
         plain control_strength: f32;
         some seed: i64;
         some clip_skip: u32;
+        some outpaint: Outpaint;
         some photo_maker: PhotoMaker;
         some vae_tiling: VaeTiling;
         some step_cache: StepCache;
@@ -260,7 +271,7 @@ impl ImageRequest {
                     format!("the size of init_image, {}", size(init.dimensions())),
                 ))
             }
-            _ => Ok(()),
+            _ => canvas::check(self),
         }
     }
 }
@@ -333,6 +344,24 @@ mod tests {
                 "step_cache.end is 2",
             ),
             (new().hires(HiresFix::scaled_by(0.0)), "hires.scale is 0"),
+            (new().inpaint(Inpaint::new().invert(true)), "inpaint is set without mask"),
+            (new().inpaint(Inpaint::new().mask_blur(99)), "inpaint.mask_blur is 99"),
+            (new().outpaint(Outpaint::all(8)), "outpaint is set without init_image"),
+            (new().init_image(RgbImage::new(8, 8)).outpaint(Outpaint::all(0)), "outpaint"),
+            (
+                new()
+                    .init_image(RgbImage::new(8, 8))
+                    .mask(GrayImage::new(8, 8))
+                    .outpaint(Outpaint::all(8)),
+                "outpaint is set together with a mask",
+            ),
+            (
+                new()
+                    .init_image(RgbImage::new(8, 8))
+                    .hires(HiresFix::default())
+                    .outpaint(Outpaint::all(8)),
+                "outpaint is set together with hires",
+            ),
         ];
         for (request, start) in cases {
             let text = refused(request);

@@ -1,9 +1,9 @@
 //! Videos, and the sound some models make with them.
 
 use crate::{
-    Error, HiresFix, Lora, MAX_SIDE, MAX_STEPS, Picture, Result, Sampler, Sampling, SkipLayers,
-    StepCache, Timings, VaeTiling, input::on_white, sampling::sampling_setters, setters::setters,
-    validate,
+    Animation, Audio, Error, Frame, HiresFix, Lora, MAX_SIDE, MAX_STEPS, Picture, Result, Sampler,
+    Sampling, SkipLayers, StepCache, Timings, VaeTiling, input::on_white,
+    sampling::sampling_setters, setters::setters, validate,
 };
 use image::{DynamicImage, RgbImage};
 use std::time::Duration;
@@ -319,25 +319,29 @@ impl GeneratedVideo {
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.frames.len() as f64 / f64::from(self.fps.max(1)))
     }
-}
 
-/// Sound.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Audio {
-    /// Samples a second, for each channel.
-    pub sample_rate: u32,
-    /// Channels: 1, or 2 with the left one first.
-    pub channels: u32,
-    /// The samples, −1 to 1, interleaved: one of each channel, then the next of each.
-    pub samples: Vec<f32>,
-}
-
-impl Audio {
-    /// How long it plays.
-    pub fn duration(&self) -> Duration {
-        let samples = self.samples.len() as f64 / f64::from(self.channels.max(1));
-        Duration::from_secs_f64(samples / f64::from(self.sample_rate.max(1)))
+    /// The frames as something that can be saved as GIF, APNG, WebP, AVI or numbered pictures, with
+    /// the sound where the format has some.
+    ///
+    /// ```no_run
+    /// # use sdcpp::{Context, ModelConfig, VideoRequest};
+    /// # fn main() -> sdcpp::Result<()> {
+    /// # let mut context = Context::new(ModelConfig::new("ltx.gguf"))?;
+    /// let video = context.generate_video(&VideoRequest::new("a river"))?;
+    /// video.animation()?.save("river.gif")?;
+    /// if let Some(audio) = &video.audio {
+    ///     audio.save_wav("river.wav", sdcpp::WavSamples::Pcm16)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameter`] if a frame is not RGB.
+    pub fn animation(&self) -> Result<Animation<'_>> {
+        let frames: Result<Vec<_>> =
+            self.frames.iter().map(|f| Frame::new(f.width(), f.height(), f.as_bytes())).collect();
+        Ok(Animation::new(frames?, f64::from(self.fps)))
     }
 }
 
@@ -379,11 +383,5 @@ mod tests {
             let text = request.check().unwrap_err().to_string();
             assert!(text.starts_with(start), "{text:?} should start with {start:?}");
         }
-    }
-
-    #[test]
-    fn durations_count_each_channel_once() {
-        let audio = Audio { sample_rate: 100, channels: 2, samples: vec![0.0; 300] };
-        assert_eq!(audio.duration(), Duration::from_millis(1500));
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod compare;
+pub(crate) mod direct;
 pub(crate) mod native;
 
 use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::Mutex,
 };
 
@@ -65,35 +64,4 @@ fn is_fresh(program: &Path, source: &Path) -> bool {
         .map(|entry| entry.path())
         .chain([source.to_path_buf()])
         .all(|path| time(&path).is_some_and(|changed| changed <= built))
-}
-
-/// Runs `direct` with `key=value` arguments, and returns its pictures as width, height and RGB.
-pub(crate) fn draw_directly(
-    arguments: &[(&str, String)],
-    count: usize,
-) -> Vec<(u32, u32, Vec<u8>)> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let out = folder.path().join("picture");
-    let output = Command::new(program("direct"))
-        .args(arguments.iter().map(|(key, value)| format!("{key}={value}")))
-        .arg(format!("out={}", out.display()))
-        .output()
-        .expect("the program runs");
-    assert!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (0..count)
-        .map(|index| {
-            let bytes = fs::read(format!("{}.{index}", out.display())).expect("a picture");
-            let mut parts = bytes.splitn(4, |b| *b == b'\n');
-            let (_, size, _) = (parts.next(), parts.next(), parts.next());
-            let size = String::from_utf8_lossy(size.expect("a size")).into_owned();
-            let (width, height) = size.split_once(' ').expect("two numbers");
-            let pixels = parts.next().expect("pixels").to_vec();
-            (width.parse().expect("width"), height.parse().expect("height"), pixels)
-        })
-        .collect()
 }

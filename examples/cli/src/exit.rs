@@ -159,9 +159,8 @@ pub(crate) fn failure(error: &Error, app: &App) -> ExitCode {
 /// Tells what is wrong with the command line; help and version are no errors.
 pub(crate) fn usage(error: &clap::Error, as_json: bool) -> ExitCode {
     if as_json && error.use_stderr() {
-        let field = error
-            .get(clap::error::ContextKind::InvalidArg)
-            .map(|argument| argument.to_string());
+        let field =
+            error.get(clap::error::ContextKind::InvalidArg).map(|argument| argument.to_string());
         let text = error.to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         print_json(&json!({
@@ -185,19 +184,14 @@ mod tests {
     fn every_class_has_its_code() {
         let report = Box::default;
         let stage = Stage::Sampling;
-        let not_found = |role: &'static str| Error::FileNotFound {
-            role: role.into(),
-            path: "x".into(),
-        };
+        let not_found =
+            |role: &'static str| Error::FileNotFound { role: role.into(), path: "x".into() };
         for (error, code) in [
             (crate::values::invalid("steps", 0, "1"), 2),
             (not_found("picture"), 2),
             (not_found("model"), 3),
             (Error::ModelLoad { path: "m".into(), report: report() }, 3),
-            (
-                Error::OutOfMemory { stage, device: None, requested: Some(1), report: report() },
-                4,
-            ),
+            (Error::OutOfMemory { stage, device: None, requested: Some(1), report: report() }, 4),
             (Error::DeadlineExceeded { stage, limit: Duration::from_secs(1) }, 5),
             (Error::Cancelled { stage }, 130),
             (Error::Sampling { report: report() }, 1),

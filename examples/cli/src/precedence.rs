@@ -79,7 +79,8 @@ mod tests {
         let preset = r#"{"width":128,"steps":12,"cfg_scale":3,"vae":"v.gguf"}"#;
         std::fs::write(folder.path().join("m.preset.json"), preset).unwrap();
         let model = model.to_str().unwrap();
-        let vars = [("SD_INFERENCE_STEPS", "13"), ("SD_GUIDANCE_SCALE", "4"), ("SD_TIMEOUT_SECONDS", "9")];
+        let vars =
+            [("SD_INFERENCE_STEPS", "13"), ("SD_GUIDANCE_SCALE", "4"), ("SD_TIMEOUT_SECONDS", "9")];
         let base = base(&["-m", model, "--cfg-scale", "5"], &vars).unwrap();
         let sampling = &base.request.sampling;
         assert_eq!((sampling.cfg_scale, sampling.steps), (5.0, 13));
@@ -92,9 +93,7 @@ mod tests {
     fn a_model_is_needed_from_somewhere() {
         let error = base(&[], &[]).map(|_| ()).unwrap_err().to_string();
         assert!(error.starts_with("model is not set"), "{error}");
-        let model = |args: &[&str]| {
-            base(args, &[("SD_MODEL_PATH", "env.gguf")]).unwrap().config
-        };
+        let model = |args: &[&str]| base(args, &[("SD_MODEL_PATH", "env.gguf")]).unwrap().config;
         assert_eq!(model(&[]).model, Some("env.gguf".into()));
         let parts = model(&["--diffusion-model", "d.gguf"]);
         assert_eq!((parts.model, parts.diffusion_model), (None, Some("d.gguf".into())));

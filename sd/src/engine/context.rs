@@ -147,22 +147,20 @@ impl RawContext {
 /// `audio` is NULL, or the engine's own with `sample_count` × `channels` samples, and is used by
 /// nobody else.
 unsafe fn take_audio(table: Table, audio: *mut sd_audio_t) -> Result<Option<Audio>, String> {
-    const MOST_CHANNELS: u32 = 64;
     // SAFETY: the caller vouches for it.
     let Some(raw) = (unsafe { audio.as_ref() }) else { return Ok(None) };
     let samples = usize::try_from(raw.sample_count)
         .ok()
         .and_then(|count| count.checked_mul(raw.channels as usize))
         .filter(|all| *all > 0 && *all <= isize::MAX as usize / size_of::<f32>())
-        .filter(|_| raw.channels <= MOST_CHANNELS && !raw.data.is_null());
-    let copied = match samples {
-        // SAFETY: not NULL, and the caller vouches for the length.
-        Some(count) => Ok(Some(Audio {
-            sample_rate: raw.sample_rate,
-            channels: raw.channels,
-            samples: unsafe { slice::from_raw_parts(raw.data, count) }.to_vec(),
-        })),
-        None => Err(format!(
+        .filter(|_| !raw.data.is_null());
+    let copied = match (samples, u16::try_from(raw.channels)) {
+        (Some(count), Ok(channels)) => {
+            // SAFETY: not NULL, and the caller vouches for the length.
+            let samples = unsafe { slice::from_raw_parts(raw.data, count) };
+            Ok(Some(Audio::new(samples, raw.sample_rate, channels)))
+        }
+        _ => Err(format!(
             "the engine's sound has {} samples of {} channels",
             raw.sample_count, raw.channels
         )),

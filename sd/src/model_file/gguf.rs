@@ -7,7 +7,12 @@
 //! either keep ggml's rules, or be one that the loose reader reads as it is meant; in both cases all
 //! tensors must lie within the file.
 
-use super::{Contents, Fault, product};
+use super::{
+    Fault,
+    header::{Header, MAX_DIMENSIONS, MAX_TENSORS, ModelFormat},
+    metadata::{KEPT, MAX_TEXT, MetadataValue},
+    tensor::{TensorInfo, TensorType, product},
+};
 use std::{
     collections::HashSet,
     fs::File,
@@ -21,32 +26,33 @@ const MAX_LOOSE_KEY: usize = 4096;
 /// ggml's limit, with room for the closing NUL; the engine sets it.
 const GGML_MAX_NAME: usize = 128;
 const GGML_MAX_DIMENSIONS: usize = 4;
-/// The loose reader folds what is over four into the last; no model has more than five.
-const MAX_DIMENSIONS: u32 = 8;
 const DEFAULT_ALIGNMENT: u64 = 32;
+/// A language model's tokeniser takes some ten MB.
+const MAX_HEADER: u64 = 100_000_000;
+/// Files have some dozens of metadata entries.
+const MAX_ENTRIES: u64 = 1 << 16;
 
 /// Reads little-endian values, never more than the file has.
 struct Reader {
     file: BufReader<File>,
-    length: u64,
+    position: u64,
+    /// Where the header must have ended.
+    end: u64,
     /// The first of ggml's rules that the file breaks.
     not_strict: Option<String>,
     /// The first thing that the loose reader would misread.
     not_loose: Option<String>,
 }
 
-struct Tensor {
-    name: String,
-    dimensions: usize,
-    is_f32: bool,
-    offset: u64,
-    size: u64,
-}
-
-pub(super) fn check(mut file: File, length: u64) -> Result<Contents, Fault> {
+pub(super) fn read(mut file: File, length: u64) -> Result<Header, Fault> {
     file.rewind()?;
-    let mut reader =
-        Reader { file: BufReader::new(file), length, not_strict: None, not_loose: None };
+    let mut reader = Reader {
+        file: BufReader::new(file),
+        position: 0,
+        end: length.min(MAX_HEADER),
+        not_strict: None,
+        not_loose: None,
+    };
     reader.skip(4)?;
     let version = reader.u32()?;
     if !(2..=3).contains(&version) {
@@ -57,74 +63,77 @@ pub(super) fn check(mut file: File, length: u64) -> Result<Contents, Fault> {
     // The smallest tensor entry has 24 bytes and the smallest metadata entry 13, so that a lie about
     // the counts is found before a long loop.
     let least = tensors.saturating_mul(24).saturating_add(entries.saturating_mul(13));
-    if tensors == 0 || least > length {
+    if tensors == 0 || least > length || tensors > MAX_TENSORS || entries > MAX_ENTRIES {
         return Err(Fault::Damaged(format!(
             "its header claims {tensors} tensors and {entries} metadata entries in {length} bytes"
         )));
     }
     let mut alignment = DEFAULT_ALIGNMENT;
     let mut keys = HashSet::new();
+    let mut metadata = Vec::new();
     for _ in 0..entries {
         let key = reader.string()?;
         let kind = reader.u32()?;
         if key.len() > MAX_LOOSE_KEY {
             reader.not_loose.get_or_insert(format!("a key has {} bytes", key.len()));
         }
+        let key = String::from_utf8_lossy(&key).into_owned();
+        if key == "general.alignment" && kind != 4 {
+            return Err(Fault::Damaged(format!("its alignment is of type {kind}")));
+        }
+        let value = reader.value(kind, 0)?;
+        if key == "general.alignment" {
+            alignment = match value {
+                MetadataValue::Unsigned(value) if value.is_power_of_two() => value,
+                other => return Err(Fault::Damaged(format!("its alignment is {other}"))),
+            };
+        }
         if !keys.insert(key.clone()) {
-            let key = String::from_utf8_lossy(&key);
             reader.not_strict.get_or_insert(format!("the key {key:?} comes twice"));
         }
-        if key == b"general.alignment" && kind == 4 {
-            alignment = u64::from(reader.u32()?);
-            if !alignment.is_power_of_two() {
-                return Err(Fault::Damaged(format!("its alignment is {alignment}")));
-            }
-        } else if key == b"general.alignment" {
-            return Err(Fault::Damaged(format!("its alignment is of type {kind}")));
-        } else {
-            reader.skip_value(kind, 0)?;
-        }
+        metadata.push((key, value));
     }
     let mut list = Vec::new();
     for _ in 0..tensors {
         list.push(reader.tensor()?);
     }
-    let data_start = reader.position()?.next_multiple_of(alignment);
+    let data_start = reader.position.next_multiple_of(alignment);
     let data = length.saturating_sub(data_start);
-    let mut contents = Contents::default();
     let mut names = HashSet::new();
     let mut expected = 0_u64;
-    for Tensor { name, dimensions, is_f32, offset, size } in &list {
-        if offset.checked_add(*size).is_none_or(|end| end > data) {
+    for TensorInfo { name, shape, offset, bytes, .. } in &list {
+        if offset.checked_add(*bytes).is_none_or(|end| end > data) {
             return Err(Fault::Damaged(format!(
-                "tensor {name:?} of {size} bytes lies at {offset}, and the file has {data} bytes of data"
+                "tensor {name:?} of {bytes} bytes lies at {offset}, and the file has {data} bytes of data"
             )));
         }
-        contents.add(*dimensions, *is_f32, *size);
         let broken = if !names.insert(name) {
             "comes twice"
         } else if name.len() >= GGML_MAX_NAME {
             "has a long name"
-        } else if *dimensions > GGML_MAX_DIMENSIONS {
+        } else if shape.len() > GGML_MAX_DIMENSIONS {
             "has more than four dimensions"
         } else if *offset != expected {
             "does not follow the one before it"
         } else {
-            expected = (offset + size).next_multiple_of(alignment);
+            expected = (offset + bytes).next_multiple_of(alignment);
             continue;
         };
         reader.not_strict.get_or_insert(format!("tensor {name:?} {broken}"));
     }
-    match (reader.not_strict, reader.not_loose) {
-        (Some(strict), Some(loose)) => {
-            Err(Fault::Damaged(format!("{strict}, and {loose}: the engine would misread it")))
-        }
-        _ => Ok(contents),
+    drop(names);
+    if let (Some(strict), Some(loose)) = (reader.not_strict, reader.not_loose) {
+        return Err(Fault::Damaged(format!("{strict}, and {loose}: the engine would misread it")));
     }
+    for tensor in &mut list {
+        tensor.offset = tensor.offset.saturating_add(data_start);
+    }
+    Ok(Header::new(ModelFormat::Gguf { version }, list, metadata))
 }
 
 impl Reader {
     fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        self.advance(N as u64)?;
         let mut bytes = [0; N];
         self.file.read_exact(&mut bytes)?;
         Ok(bytes)
@@ -138,24 +147,30 @@ impl Reader {
         Ok(u64::from_le_bytes(self.bytes()?))
     }
 
-    fn position(&mut self) -> Result<u64, Fault> {
-        Ok(self.file.stream_position()?)
+    /// Counts bytes that are about to be read or skipped.
+    fn advance(&mut self, count: u64) -> Result<(), Fault> {
+        match self.position.checked_add(count).filter(|position| *position <= self.end) {
+            Some(position) => {
+                self.position = position;
+                Ok(())
+            }
+            None if self.end == MAX_HEADER => {
+                Err(Fault::Damaged(format!("its header has more than {MAX_HEADER} bytes")))
+            }
+            None => Err(Fault::Damaged("the file ends within its header".to_owned())),
+        }
     }
 
     fn skip(&mut self, count: u64) -> Result<(), Fault> {
-        let position = self.position()?;
-        let fits = position.checked_add(count).is_some_and(|end| end <= self.length);
+        self.advance(count)?;
         match i64::try_from(count) {
-            Ok(count) if fits => Ok(self.file.seek_relative(count)?),
-            _ => Err(Fault::Damaged("the file ends within its header".to_owned())),
+            Ok(count) => Ok(self.file.seek_relative(count)?),
+            Err(_) => Err(Fault::Damaged("the file ends within its header".to_owned())),
         }
     }
 
-    fn string(&mut self) -> Result<Vec<u8>, Fault> {
-        let length = self.u64()?;
-        if length > MAX_NAME {
-            return Err(Fault::Damaged(format!("it has a name of {length} bytes")));
-        }
+    fn take(&mut self, length: u64) -> Result<Vec<u8>, Fault> {
+        self.advance(length)?;
         let mut text = Vec::new();
         self.file.by_ref().take(length).read_to_end(&mut text)?;
         if text.len() as u64 == length {
@@ -165,57 +180,92 @@ impl Reader {
         }
     }
 
-    fn skip_value(&mut self, kind: u32, depth: u32) -> Result<(), Fault> {
-        match (kind, value_size(kind)) {
-            (_, Some(size)) => self.skip(size),
-            (8, _) => {
-                let length = self.u64()?;
-                self.skip(length)
-            }
-            (9, _) if depth == 0 => {
-                self.not_loose.get_or_insert("its metadata has lists".to_owned());
-                let element = self.u32()?;
-                let count = self.u64()?;
-                match value_size(element) {
-                    Some(size) => {
-                        let size = size.checked_mul(count).ok_or_else(|| {
-                            Fault::Damaged(format!("it has a list of {count} elements"))
-                        })?;
-                        self.skip(size)
-                    }
-                    None => (0..count).try_for_each(|_| self.skip_value(element, depth + 1)),
-                }
-            }
-            _ => Err(Fault::Damaged(format!("it has metadata of the unknown type {kind}"))),
+    fn string(&mut self) -> Result<Vec<u8>, Fault> {
+        let length = self.u64()?;
+        if length > MAX_NAME {
+            return Err(Fault::Damaged(format!("it has a name of {length} bytes")));
         }
+        self.take(length)
     }
 
-    fn tensor(&mut self) -> Result<Tensor, Fault> {
+    fn value(&mut self, kind: u32, depth: u32) -> Result<MetadataValue, Fault> {
+        use MetadataValue::{Bool, Float, Integer, Unsigned};
+        Ok(match kind {
+            0 => Unsigned(u64::from(u8::from_le_bytes(self.bytes()?))),
+            1 => Integer(i64::from(i8::from_le_bytes(self.bytes()?))),
+            2 => Unsigned(u64::from(u16::from_le_bytes(self.bytes()?))),
+            3 => Integer(i64::from(i16::from_le_bytes(self.bytes()?))),
+            4 => Unsigned(u64::from(self.u32()?)),
+            5 => Integer(i64::from(i32::from_le_bytes(self.bytes()?))),
+            6 => Float(f64::from(f32::from_le_bytes(self.bytes()?))),
+            7 => Bool(self.bytes::<1>()? != [0]),
+            8 => {
+                let length = self.u64()?;
+                let kept = self.take(length.min(MAX_TEXT))?;
+                self.skip(length - kept.len() as u64)?;
+                MetadataValue::text(String::from_utf8_lossy(&kept).into_owned())
+            }
+            9 if depth == 0 => self.list()?,
+            10 => Unsigned(self.u64()?),
+            11 => Integer(i64::from_le_bytes(self.bytes()?)),
+            12 => Float(f64::from_le_bytes(self.bytes()?)),
+            _ => {
+                return Err(Fault::Damaged(format!("it has metadata of the unknown type {kind}")));
+            }
+        })
+    }
+
+    fn list(&mut self) -> Result<MetadataValue, Fault> {
+        self.not_loose.get_or_insert("its metadata has lists".to_owned());
+        let element = self.u32()?;
+        let length = self.u64()?;
+        let mut first = Vec::new();
+        for _ in 0..length.min(KEPT as u64) {
+            first.push(self.value(element, 1)?);
+        }
+        let rest = length.saturating_sub(KEPT as u64);
+        match value_size(element) {
+            Some(size) => self
+                .skip(size.checked_mul(rest).ok_or_else(|| {
+                    Fault::Damaged(format!("it has a list of {length} elements"))
+                })?)?,
+            None => {
+                for _ in 0..rest {
+                    let length = self.u64()?;
+                    self.skip(length)?;
+                }
+            }
+        }
+        Ok(MetadataValue::List { length, first })
+    }
+
+    fn tensor(&mut self) -> Result<TensorInfo, Fault> {
         let name = String::from_utf8_lossy(&self.string()?).into_owned();
         let count = self.u32()?;
-        if count == 0 || count > MAX_DIMENSIONS {
+        if count == 0 || count as usize > MAX_DIMENSIONS {
             return Err(Fault::Damaged(format!("tensor {name:?} has {count} dimensions")));
         }
-        let mut dimensions = Vec::new();
+        let mut shape = Vec::new();
         for _ in 0..count {
-            dimensions.push(self.u64()?);
+            shape.push(self.u64()?);
         }
-        let kind = self.u32()?;
+        let number = self.u32()?;
         let offset = self.u64()?;
-        let (block, bytes) = block_of(kind).ok_or_else(|| {
-            Fault::Damaged(format!("tensor {name:?} has the unknown type {kind}"))
+        let kind = TensorType::from_ggml(number).ok_or_else(|| {
+            Fault::Damaged(format!("tensor {name:?} has the unknown type {number}"))
         })?;
-        let row = dimensions.first().copied().unwrap_or(0);
-        let size = product(&dimensions)
-            .filter(|n| *n > 0 && *n <= i64::MAX as u64 && row % block == 0)
-            .and_then(|n| (n / block).checked_mul(bytes));
-        match size {
-            Some(size) => {
-                let dimensions = dimensions.len();
-                Ok(Tensor { name, dimensions, is_f32: kind == 0, offset, size })
+        let row = shape.first().copied().unwrap_or(0);
+        let bytes = product(&shape)
+            .filter(|n| *n > 0 && *n <= i64::MAX as u64)
+            .and_then(|n| kind.bytes_of_rows(n, row));
+        match bytes {
+            Some(bytes) => {
+                // The file has the innermost first.
+                shape.reverse();
+                Ok(TensorInfo { name, shape, kind, offset, bytes, file: 0 })
             }
             None => Err(Fault::Damaged(format!(
-                "tensor {name:?} has the impossible shape {dimensions:?} for type {kind}"
+                "tensor {name:?} has the impossible shape {shape:?} for type {number}"
             ))),
         }
     }
@@ -228,47 +278,6 @@ fn value_size(kind: u32) -> Option<u64> {
         2 | 3 => 2,
         4..=6 => 4,
         10..=12 => 8,
-        _ => return None,
-    })
-}
-
-/// Weights and bytes of one block of a ggml type: sizes of the `block_*` structs of ggml-common.h.
-fn block_of(kind: u32) -> Option<(u64, u64)> {
-    Some(match kind {
-        0 => (1, 4),      // f32
-        1 => (1, 2),      // f16
-        2 => (32, 18),    // q4_0
-        3 => (32, 20),    // q4_1
-        6 => (32, 22),    // q5_0
-        7 => (32, 24),    // q5_1
-        8 => (32, 34),    // q8_0
-        9 => (32, 36),    // q8_1
-        10 => (256, 84),  // q2_K
-        11 => (256, 110), // q3_K
-        12 => (256, 144), // q4_K
-        13 => (256, 176), // q5_K
-        14 => (256, 210), // q6_K
-        15 => (256, 292), // q8_K
-        16 => (256, 66),  // iq2_xxs
-        17 => (256, 74),  // iq2_xs
-        18 => (256, 98),  // iq3_xxs
-        19 => (256, 50),  // iq1_s
-        20 => (32, 18),   // iq4_nl
-        21 => (256, 110), // iq3_s
-        22 => (256, 82),  // iq2_s
-        23 => (256, 136), // iq4_xs
-        24 => (1, 1),     // i8
-        25 => (1, 2),     // i16
-        26 => (1, 4),     // i32
-        27 => (1, 8),     // i64
-        28 => (1, 8),     // f64
-        29 => (256, 56),  // iq1_m
-        30 => (1, 2),     // bf16
-        34 => (256, 54),  // tq1_0
-        35 => (256, 66),  // tq2_0
-        39 => (32, 17),   // mxfp4
-        40 => (64, 36),   // nvfp4
-        41 => (128, 18),  // q1_0
         _ => return None,
     })
 }
@@ -314,7 +323,7 @@ pub(super) mod tests {
     }
 
     fn checked(bytes: &[u8]) -> Result<(), String> {
-        crate::model_file::tests::checked(bytes, check)
+        crate::model_file::tests::checked(bytes, read)
     }
 
     #[test]

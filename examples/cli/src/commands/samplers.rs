@@ -1,9 +1,7 @@
 //! `sdcpp samplers`
 
 use crate::report::Report;
-use sdcpp::{
-    HiresUpscaler, LoraApplyMode, Prediction, RngKind, Sampler, Scheduler, WeightType,
-};
+use sdcpp::{HiresUpscaler, LoraApplyMode, Prediction, RngKind, Sampler, Scheduler, WeightType};
 use serde_json::{Value, json};
 
 /// A name and what A1111 calls it.
@@ -27,10 +25,8 @@ pub(crate) fn run() -> Report {
         ("lora_apply_modes", "LoRA modes", "--lora-apply-mode", names!(LoraApplyMode)),
         ("hires_upscalers", "Hires upscalers", "--hires-upscaler", names!(HiresUpscaler)),
     ] {
-        let list: Vec<Value> = names
-            .iter()
-            .map(|(name, label)| json!({ "name": name, "label": label }))
-            .collect();
+        let list: Vec<Value> =
+            names.iter().map(|(name, label)| json!({ "name": name, "label": label })).collect();
         report.set(field, list);
         report.line(format!("{title} ({option})"));
         for (name, label) in names {

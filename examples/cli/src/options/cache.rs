@@ -163,7 +163,9 @@ mod tests {
     fn upstreams_keys_set_each_cache() {
         assert_eq!(
             cache(CacheMode::Easycache, "threshold=0.3,start=0.1,end=0.9").unwrap(),
-            Some(StepCache::EasyCache(EasyCache::default().reuse_threshold(0.3).start(0.1).end(0.9)))
+            Some(StepCache::EasyCache(
+                EasyCache::default().reuse_threshold(0.3).start(0.1).end(0.9)
+            ))
         );
         assert_eq!(
             cache(CacheMode::Ucache, "threshold=1.5,reset=0,relative=0,decay=0.5").unwrap(),

@@ -93,7 +93,7 @@ impl PhotoMakerOptions {
 }
 
 /// Whether a file's name is that of a picture.
-pub(super) fn is_picture(path: &std::path::Path) -> bool {
+pub(crate) fn is_picture(path: &std::path::Path) -> bool {
     path.extension().is_some_and(|extension| {
         ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     })

@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn threads_of_zero_or_less_are_none() {
-        for (given, expected) in [(None, None), (Some(-1), None), (Some(0), None), (Some(3), Some(3))]
+        for (given, expected) in
+            [(None, None), (Some(-1), None), (Some(0), None), (Some(3), Some(3))]
         {
             let options = EngineOptions { threads: given, ..EngineOptions::default() };
             assert_eq!(options.threads(), expected);

@@ -61,7 +61,7 @@ impl PictureOptions {
     }
 
     /// Whether the size is said.
-    fn has_size(&self) -> bool {
+    pub(crate) fn has_size(&self) -> bool {
         self.width.is_some() || self.height.is_some()
     }
 }
@@ -79,6 +79,11 @@ impl BatchOptions {
     /// Sets what is given.
     pub(crate) fn apply(&self, request: &mut ImageRequest) {
         request.batch = self.batch_count.unwrap_or(request.batch);
+    }
+
+    /// Whether it is one picture.
+    pub(crate) fn is_one(&self) -> bool {
+        self.batch_count.is_none_or(|count| count == 1)
     }
 }
 

@@ -14,7 +14,7 @@ mod tiling;
 mod upscaler;
 
 pub(crate) use cache::CacheOptions;
-pub(crate) use control::{ControlOptions, PhotoMakerOptions, ReferenceOptions};
+pub(crate) use control::{ControlOptions, PhotoMakerOptions, ReferenceOptions, is_picture};
 pub(crate) use engine::EngineOptions;
 pub(crate) use high_noise::HighNoiseOptions;
 pub(crate) use hires::HiresOptions;

@@ -114,7 +114,9 @@ fn pieces(name: &str) -> Vec<Piece<'_>> {
 
 /// What stands for something at the start of `text`, and its length.
 fn special(text: &str) -> Option<(Piece<'_>, usize)> {
-    for (word, piece) in [("{seed}", Piece::Seed), ("{index}", Piece::Index), ("%%", Piece::Text("%"))] {
+    for (word, piece) in
+        [("{seed}", Piece::Seed), ("{index}", Piece::Index), ("%%", Piece::Text("%"))]
+    {
         if text.starts_with(word) {
             return Some((piece, word.len()));
         }

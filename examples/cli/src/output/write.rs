@@ -1,7 +1,7 @@
 //! Writing pictures whole or not at all.
 
-use sdcpp::{Error, Picture, PngCompression};
 use image::{DynamicImage, ExtendedColorType, codecs::jpeg::JpegEncoder};
+use sdcpp::{Error, Picture, PngCompression};
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -68,7 +68,10 @@ impl Drawn {
 }
 
 fn codec(reason: &dyn std::fmt::Display) -> Error {
-    Error::Io { doing: "encode the picture".to_owned(), source: io::Error::other(reason.to_string()) }
+    Error::Io {
+        doing: "encode the picture".to_owned(),
+        source: io::Error::other(reason.to_string()),
+    }
 }
 
 /// Writes to another name in the same folder, then renames over an existing file.
@@ -98,10 +101,9 @@ pub(crate) fn to_stdout(drawn: &Drawn) -> Result<(), Error> {
     let mut bytes = Vec::new();
     drawn.write_png(&mut bytes)?;
     let mut out = io::stdout().lock();
-    out.write_all(&bytes).and_then(|()| out.flush()).map_err(|source| Error::Io {
-        doing: "write to standard output".to_owned(),
-        source,
-    })
+    out.write_all(&bytes)
+        .and_then(|()| out.flush())
+        .map_err(|source| Error::Io { doing: "write to standard output".to_owned(), source })
 }
 
 /// A picture as PNG bytes, of any kind.
