@@ -86,18 +86,21 @@ fn small_checkout() -> TempDir {
     }
     for entry in fs::read_dir(repository().join("vendor/fixes")).unwrap() {
         let rule = fs::read_to_string(entry.unwrap().path()).unwrap();
-        let part = |key: &str| {
-            let rest = rule.split(&format!("{key} = ")).nth(1).unwrap();
-            match rest.strip_prefix("'''\n") {
-                Some(text) => text.split("'''").next().unwrap().to_owned(),
-                None => rest.split('"').nth(1).unwrap().to_owned(),
-            }
+        let rule: toml::Table = rule.parse().unwrap();
+        let edits = match rule.get("edit") {
+            Some(edits) => edits.as_array().unwrap().clone(),
+            None => vec![rule.clone().into()],
         };
         // The native build has the fix applied: undo it.
-        let file = part("file");
-        let path = folder.path().join(&file);
-        let text = fs::read_to_string(&path).unwrap_or_else(|_| read(&file));
-        copy(&file, text.replacen(&part("replace"), &part("find"), 1));
+        let file = rule["file"].as_str().unwrap();
+        let path = folder.path().join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|_| read(file));
+        let part = |edit: &toml::Value, key: &str| edit[key].as_str().unwrap().to_owned();
+        let text = edits
+            .iter()
+            .rev()
+            .fold(text, |text, edit| text.replacen(&part(edit, "replace"), &part(edit, "find"), 1));
+        copy(file, text);
     }
     folder
 }

@@ -10,6 +10,11 @@ use std::{
 pub(crate) struct Fix {
     pub(crate) name: String,
     file: PathBuf,
+    edits: Vec<Edit>,
+}
+
+#[derive(Debug, Clone)]
+struct Edit {
     find: String,
     replace: String,
 }
@@ -28,17 +33,28 @@ pub(crate) fn read() -> Result<Vec<Fix>, Fail> {
 
 fn parse(path: &Path) -> Result<Fix, Fail> {
     let table = pin::parse(&pin::read_text(path)?, path)?;
-    let field = |name: &str| {
-        table.get(name).and_then(|v| v.as_str()).filter(|v| !v.is_empty()).ok_or_else(|| {
+    let field = |table: &toml::Table, name: &str| -> Result<String, Fail> {
+        let text = table.get(name).and_then(|v| v.as_str()).filter(|v| !v.is_empty());
+        text.map(str::to_owned).ok_or_else(|| {
             Fail::new(format!("{}: `{name}` must be a text and not empty", path.display()))
         })
     };
-    field("reason")?;
+    let edit = |table: &toml::Table| -> Result<Edit, Fail> {
+        Ok(Edit { find: field(table, "find")?, replace: field(table, "replace")? })
+    };
+    field(&table, "reason")?;
+    // One edit on the top level, or several as `[[edit]]`.
+    let edits = match table.get("edit").and_then(|v| v.as_array()) {
+        Some(edits) => edits
+            .iter()
+            .map(|e| e.as_table().map_or_else(|| edit(&toml::Table::new()), &edit))
+            .collect::<Result<_, _>>()?,
+        None => vec![edit(&table)?],
+    };
     Ok(Fix {
         name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        file: PathBuf::from(field("file")?),
-        find: field("find")?.to_owned(),
-        replace: field("replace")?.to_owned(),
+        file: PathBuf::from(field(&table, "file")?),
+        edits,
     })
 }
 
@@ -60,10 +76,10 @@ pub(crate) fn apply(fixes: &[Fix], file: &Path, text: &str) -> Result<String, Fa
     // A checkout on Windows may have CRLF line ends; rules are written with LF.
     let text = text.replace("\r\n", "\n");
     fixes.iter().filter(|fix| fix.file == file).try_fold(text, |text, fix| {
-        match text.matches(&fix.find).count() {
-            1 => Ok(text.replace(&fix.find, &fix.replace)),
+        fix.edits.iter().try_fold(text, |text, edit| match text.matches(&edit.find).count() {
+            1 => Ok(text.replace(&edit.find, &edit.replace)),
             found => Err(no_match(fix, found)),
-        }
+        })
     })
 }
 

@@ -6,6 +6,7 @@ use crate::{
     engine::{Engine, Outcome, RawContext, Status},
     failure::{self, During},
     family::Family,
+    fit::Bases,
 };
 use std::{borrow::Borrow, path::Path};
 
@@ -40,6 +41,7 @@ pub struct Context {
     engine: Engine,
     pub(crate) config: ModelConfig,
     pub(crate) family: Family,
+    pub(crate) bases: Bases,
     load_timings: Timings,
     poisoned: Option<String>,
 }
@@ -65,10 +67,17 @@ impl Context {
         watch: Watch<'_>,
     ) -> Result<Self> {
         let config = config.borrow();
+        let mut bases = Bases::default();
         if engine.mock {
             config.check_values()?;
         } else {
             config.check()?;
+            let missing = config.missing_parts()?;
+            if !missing.required.is_empty() {
+                let path = main_file(config).to_owned();
+                return Err(Error::MissingParts { path, missing });
+            }
+            bases.check_config(config)?;
         }
         if let Some(rules) = &config.tensor_type_rules {
             engine.check_type_rules(rules)?;
@@ -95,6 +104,7 @@ impl Context {
             engine: engine.clone(),
             config: config.clone(),
             family,
+            bases,
             load_timings: outcome.timings,
             poisoned: None,
         })

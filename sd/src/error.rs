@@ -1,6 +1,6 @@
 //! What can go wrong, by stage and cause, with the engine's own words.
 
-use crate::stage::Stage;
+use crate::{Mismatch, MissingParts, stage::Stage};
 use sdcpp_sys::TableError;
 use std::{borrow::Cow, fmt, io, path::PathBuf, time::Duration};
 
@@ -54,6 +54,26 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+
+    /// The files of the configuration are no whole model. The engine was not called.
+    #[error("{} lacks {missing}", path.display())]
+    MissingParts {
+        /// The main model file.
+        path: PathBuf,
+        /// What is missing.
+        missing: MissingParts,
+    },
+
+    /// A LoRA, ControlNet or embedding is not for this model. The engine was not called.
+    #[error("{role} does not fit the model: {}: {mismatch}", path.display())]
+    DoesNotFit {
+        /// What the file was for.
+        role: Cow<'static, str>,
+        /// The file.
+        path: PathBuf,
+        /// Where the two differ.
+        mismatch: Box<Mismatch>,
     },
 
     /// The engine refused the model.
@@ -279,6 +299,10 @@ impl Error {
             Self::NotAModel { .. } => {
                 "download the file again, and compare its size with the source's"
             }
+            Self::MissingParts { .. } => {
+                "give the missing parts in files of their own, or a file that has them"
+            }
+            Self::DoesNotFit { .. } => "use one that was made for this model's family",
             Self::ModelLoad { .. } => {
                 "check that the file is of a supported family, and that its text encoder and VAE are \
                  in it or given apart"

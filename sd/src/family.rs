@@ -43,19 +43,14 @@ impl Family {
         matches!(self.name.as_str(), "Flux Control" | "Flex.2")
     }
 
-    /// Whether reference pictures change what it draws; the engine ignores them otherwise.
+    /// Whether reference pictures change what it draws. The engine ignores them otherwise; with
+    /// Z-Image it reads out of bounds and then counts tokens wrongly, at the pin.
     pub(crate) fn takes_references(&self) -> bool {
         self.is_unet_edit()
             || self.name.starts_with("Flux")
             || matches!(
                 self.name.as_str(),
-                "Flex.2"
-                    | "Qwen Image"
-                    | "Z-Image"
-                    | "Longcat-Image"
-                    | "Ovis Image"
-                    | "HiDream O1"
-                    | "PiD"
+                "Flex.2" | "Qwen Image" | "Longcat-Image" | "Ovis Image" | "HiDream O1" | "PiD"
             )
     }
 

@@ -154,8 +154,12 @@ impl Context {
     }
 
     /// The files of LoRAs, which the engine would leave out with a warning if it cannot read them.
-    pub(crate) fn check_loras(&self, loras: &[Lora]) -> Result<()> {
-        loras.iter().try_for_each(|lora| self.check_file("loras", &lora.path))
+    pub(crate) fn check_loras(&mut self, loras: &[Lora]) -> Result<()> {
+        if self.engine().mock {
+            return Ok(());
+        }
+        loras.iter().try_for_each(|lora| self.check_file("loras", &lora.path))?;
+        self.bases.check_loras(&self.config, loras)
     }
 
     pub(crate) fn check_file(&self, role: &'static str, path: &Path) -> Result<()> {

@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod failure;
 mod family;
+mod fit;
 mod generate;
 mod generate_video;
 mod generated;

@@ -92,18 +92,22 @@ impl Header {
         self.tensors.iter().any(|t| t.name.contains(MIX)).then_some(Architecture::Svd)
     }
 
-    /// The engine copies embeddings into one buffer as if all were of one type, asserts on a thread
-    /// of its own if they have three dimensions, and has 100 MB for each file.
+    /// The engine turns embeddings into 32-bit floats in 100 MB for each file, and asserts on a
+    /// thread of its own if they have three dimensions.
     pub(super) fn check_embedding(&self) -> Result<(), Fault> {
         const MOST_BYTES: u64 = 64 << 20;
-        let plain = |t: &TensorInfo| t.kind == TensorType::F32 && t.shape.len() <= 2;
-        let bytes = self.tensors.iter().fold(0_u64, |all, t| all.saturating_add(t.bytes));
+        let float = |kind: TensorType| matches!(kind.name(), "F32" | "F16" | "BF16");
+        let plain = |t: &TensorInfo| float(t.kind) && t.shape.len() <= 2;
+        let bytes = self
+            .tensors
+            .iter()
+            .fold(0_u64, |all, t| all.saturating_add(t.parameters().saturating_mul(4)));
         if self.tensors.iter().all(plain) && bytes <= MOST_BYTES {
             Ok(())
         } else {
             Err(Fault::Damaged(
-                "an embedding must have 32-bit float tensors of one or two dimensions, and 64 MiB \
-                 at most"
+                "an embedding must have float tensors of one or two dimensions, and at most 64 MiB \
+                 of them"
                     .to_owned(),
             ))
         }
