@@ -14,6 +14,8 @@ mod precedence;
 mod preview;
 mod report;
 mod upstream;
+#[cfg(test)]
+mod upstream_lines;
 mod values;
 
 use clap::Parser;

@@ -114,12 +114,14 @@ fn an_interrupt_stops_at_the_next_step_and_leaves_no_file() {
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let place = Place::new();
-    // Steps by the VAE's preview are slow, so that the second comes before the next step.
+    // Steps of this size are slow, so that the second comes before the next step.
     let child = sampling(&place, &["-W", "1024", "-H", "1024"]);
     interrupt(&child);
     std::thread::sleep(std::time::Duration::from_millis(20));
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(err.contains("once more") && !err.contains("error: cancelled"), "{err}");
     assert!(!place.path("output.png").exists());
 }

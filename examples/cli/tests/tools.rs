@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Place, demo_model};
-use sdcpp_test_support::{Format, WeightType};
+use sdcpp_test_support::{Format, VideoLatent, Wan, WeightType};
 
 #[test]
 fn upscale_enlarges_each_picture() {
@@ -81,4 +81,22 @@ fn videos_need_a_model_that_makes_them() {
     let place = Place::new();
     place.draw("video", &[]).failed(2, "a video with Z-Image is not supported");
     place.draw("video", &["-o", "x.mp4"]).failed(2, ".avi");
+}
+
+#[test]
+fn a_video_of_a_tiny_model() {
+    let place = Place::new();
+    let model = sdcpp_test_support::wan(Wan::T2v1_3B).unwrap();
+    let taesd = sdcpp_test_support::video_tae(VideoLatent::Wan, Format::Gguf(WeightType::F16));
+    let taesd = taesd.unwrap();
+    let line = ["video", "--diffusion-model", model.to_str().unwrap(), "--taesd"];
+    let more = [taesd.to_str().unwrap(), "-p", "x", "-W", "64", "-H", "64", "--steps", "2"];
+    let last = ["--video-frames", "5", "--mmap", "-t", "1", "-o", "clip.gif", "--json"];
+    let line = [&line[..], &more, &last].concat();
+    let dry = place.run(&[&line[..], &["--dry-run"]].concat()).ok().json();
+    assert_eq!(dry["model"]["family"], "Wan 2.x");
+    assert!(!place.path("clip.gif").exists());
+    let json = place.run(&line).ok().json();
+    assert_eq!(json["video"]["frames"], 5);
+    assert!(place.path("clip.gif").metadata().unwrap().len() > 0);
 }
