@@ -1,99 +1,93 @@
-//! The families of diffusion transformers, each on a model file that the engine recognises and runs.
-//! The weights are random: the pictures are noise, but every stage runs.
+//! The families of diffusion transformers, each on a model file that the engine recognises and runs,
+//! draw what the engine draws by itself. The weights are random: the pictures are noise, but every
+//! stage runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 
-use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
-use sdcpp_test_support::{
-    self as models, ErnieImage, Flux, FluxKind, Format, Llm, Ltx, QwenImage, Sd3, VideoLatent, Wan,
-    WeightType, ZImage,
+use common::{
+    compare::Compared,
+    test_picture,
+    transformers::{
+        F16, MAPPED, Q8_0, flux, ltx, parts, qwen_image, qwen2_5_vl, request, sd3, wan,
+    },
 };
-use std::{io, path::PathBuf};
+use sdcpp::{Context, ImageRequest, ModelConfig, SkipLayers};
+use sdcpp_test_support::{
+    self as models, ErnieImage, Flux, FluxKind, Llm, QwenImage, VideoLatent, Wan, ZImage,
+};
 
-const Q8_0: Format = Format::Gguf(WeightType::Q8_0);
-const Q4_0: Format = Format::Gguf(WeightType::Q4_0);
-const F16: Format = Format::Gguf(WeightType::F16);
-/// Large models of which the memory is shared.
-const MAPPED: Format = Format::SafetensorsMapped;
-
-fn parts(transformer: io::Result<PathBuf>) -> ModelConfig {
-    // Not only for memory: copying the large text encoders takes longer than running them.
-    ModelConfig::from_parts(transformer.unwrap()).mmap(true).threads(common::THREADS)
-}
-
-/// A FLUX.1 model, or one that takes the same text encoder and autoencoder.
-fn flux(kind: FluxKind) -> ModelConfig {
-    parts(models::flux(Flux::of(kind), Q8_0))
-        .clip_l(models::clip_l(Q4_0).unwrap())
-        .taesd(models::tae(16, F16).unwrap())
-}
-
-fn sd3() -> ModelConfig {
-    parts(models::sd3(Sd3::default(), MAPPED))
-        .clip_l(models::clip_l(Q4_0).unwrap())
-        .clip_g(models::clip_g(MAPPED).unwrap())
-        .taesd(models::tae(16, F16).unwrap())
-}
-
-/// Qwen2.5-VL is little more than a table here, but that has 545 million entries.
-fn qwen2_5_vl() -> PathBuf {
-    models::llm(Llm::Qwen2_5Vl { layers: 0 }, Q4_0).unwrap()
-}
-
-fn request() -> ImageRequest {
-    ImageRequest::new("a cat").size(64, 64).steps(2).cfg_scale(1.0).sampler(Sampler::Euler).seed(42)
-}
-
-fn draw(context: &mut Context, request: &ImageRequest) -> Vec<u8> {
-    let generated = context.generate(request).unwrap();
-    let picture = &generated.images[0];
-    assert_eq!((picture.width(), picture.height(), picture.channels()), (64, 64, 3));
-    picture.as_bytes().to_vec()
-}
-
-/// The model is of this family, and draws the same picture of several colours twice.
-fn assert_draws(config: ModelConfig, family: &str, request: &ImageRequest) -> (Context, Vec<u8>) {
-    let mut context = Context::new(config).unwrap();
-    assert_eq!(context.family(), family);
-    let picture = draw(&mut context, request);
+/// The model is of this family, and draws a picture of several colours.
+fn assert_draws(config: ModelConfig, family: &str, request: &ImageRequest) -> Compared {
+    let mut compared = Compared::new(config);
+    assert_eq!(compared.context().family(), family);
+    let picture = compared.draw(family, request);
     let mean = picture.iter().map(|x| f64::from(*x)).sum::<f64>() / picture.len() as f64;
     let variance = picture.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>();
     let deviation = (variance / picture.len() as f64).sqrt();
     assert!(deviation > 10.0, "{family}: the picture has nearly one colour ({deviation})");
-    assert!(draw(&mut context, request) == picture, "{family}: another picture at the same seed");
-    (context, picture)
+    compared
 }
 
 #[test]
 fn flux_draws_and_heeds_prompt_and_guidance() {
-    let (mut context, picture) = assert_draws(flux(FluxKind::Flux), "Flux", &request());
+    let mut flux = assert_draws(flux(FluxKind::Flux), "Flux", &request());
     let mut dog = request();
     dog.prompt = "a dog".to_owned();
-    for (what, changed) in [
-        ("prompt", dog),
-        ("distilled guidance", request().distilled_guidance(8.0)),
-        ("classifier-free guidance", request().cfg_scale(4.0).negative_prompt("a dog")),
-    ] {
-        assert!(draw(&mut context, &changed) != picture, "{what} has no effect");
-    }
+    flux.each_changes(
+        &request(),
+        [
+            ("prompt", dog),
+            ("distilled_guidance", request().distilled_guidance(8.0)),
+            ("cfg_scale", request().cfg_scale(4.0).negative_prompt("a dog")),
+        ],
+    );
+}
+
+#[test]
+fn flux_edits_references() {
+    let mut flux = Compared::new(flux(FluxKind::Flux));
+    let one = request().reference_image(test_picture(64, 64));
+    let wide = request().reference_image(test_picture(128, 64));
+    let two = one.clone().reference_image(test_picture(48, 64));
+    flux.each_changes(&request(), [("reference_images", one.clone())]);
+    flux.each_changes(
+        &wide,
+        [
+            ("another reference", one.clone()),
+            ("resize_references", wide.clone().resize_references(false)),
+            ("image_cfg_scale", wide.clone().image_cfg_scale(2.0)),
+        ],
+    );
+    flux.each_changes(
+        &two,
+        [
+            ("one reference", one),
+            ("increase_reference_index", two.clone().increase_reference_index(true)),
+        ],
+    );
 }
 
 #[test]
 fn flux_fill_repaints_what_the_mask_shows() {
     let filling =
-        request().steps(4).init_image(common::test_picture(64, 64)).mask(common::test_mask(64, 64));
-    let (mut context, picture) = assert_draws(flux(FluxKind::Fill), "Flux Fill", &filling);
+        request().steps(4).init_image(test_picture(64, 64)).mask(common::test_mask(64, 64));
+    let mut fill = assert_draws(flux(FluxKind::Fill), "Flux Fill", &filling);
     let whole = image::GrayImage::from_pixel(64, 64, image::Luma([255]));
-    assert!(draw(&mut context, &filling.mask(whole)) != picture, "the mask has no effect");
+    fill.each_changes(&filling, [("mask", filling.clone().mask(whole))]);
 }
 
 #[test]
-fn flux_control_and_flex_2_draw() {
-    assert_draws(flux(FluxKind::Control), "Flux Control", &request());
-    let filling =
-        request().init_image(common::test_picture(64, 64)).mask(common::test_mask(64, 64));
+fn flux_control_follows_its_picture() {
+    let mut control = assert_draws(flux(FluxKind::Control), "Flux Control", &request());
+    let with = request().control_image(test_picture(64, 64));
+    control.each_changes(&request(), [("control_image", with)]);
+}
+
+#[test]
+fn flex_2_draws() {
+    let filling = request().init_image(test_picture(64, 64)).mask(common::test_mask(64, 64));
     assert_draws(flux(FluxKind::Flex2), "Flex.2", &filling);
 }
 
@@ -146,8 +140,22 @@ fn flux_2_klein_draws() {
 }
 
 #[test]
-fn stable_diffusion_3_draws() {
-    assert_draws(sd3(), "SD3.x", &request());
+fn stable_diffusion_3_draws_and_skips_layers() {
+    let base = request().cfg_scale(4.0);
+    let mut sd3 = assert_draws(sd3(), "SD3.x", &base);
+    let skip = |layers: SkipLayers| base.clone().skip_layers(layers.start(0.0).end(1.0));
+    let all = || SkipLayers::new([0, 1, 2]);
+    sd3.each_changes(&base, [("skip_layers", skip(all()))]);
+    sd3.each_changes(
+        &skip(all()),
+        [
+            ("layers", skip(SkipLayers::new([5]))),
+            ("scale", skip(all().scale(5.0))),
+            ("end", base.clone().skip_layers(all().start(0.0).end(0.01))),
+        ],
+    );
+    let no_scale = skip(all().scale(0.0));
+    sd3.none_changes(&base, [("a scale of 0", no_scale)]);
 }
 
 #[test]
@@ -160,31 +168,37 @@ fn z_image_draws() {
 
 #[test]
 fn qwen_image_draws() {
-    let qwen = parts(models::qwen_image(QwenImage::default())).llm(qwen2_5_vl());
-    let tiny = qwen.clone().taesd(models::video_tae(VideoLatent::Wan, F16).unwrap());
-    assert_draws(tiny, "Qwen Image", &request().steps(1));
-    // Of the two autoencoders only this one sees pictures.
-    let mut context = Context::new(qwen.vae(models::wan_vae().unwrap())).unwrap();
-    let from = request().init_image(common::test_picture(64, 64)).denoising_strength(0.6).steps(3);
-    assert!(draw(&mut context, &from) != draw(&mut context, &request().steps(3)));
+    let tiny = parts(models::qwen_image(QwenImage::default()))
+        .llm(qwen2_5_vl())
+        .taesd(models::video_tae(VideoLatent::Wan, F16).unwrap());
+    let mut tiny = assert_draws(tiny, "Qwen Image", &request().steps(1));
+    // Of the two autoencoders only the other sees pictures.
+    let from = request().init_image(test_picture(64, 64));
+    let error = tiny.context().generate(&from).unwrap_err().to_string();
+    assert!(error.contains("only decodes"), "{error}");
 }
 
-/// They take no picture requests; the family shows that their files are recognised.
 #[test]
-fn video_models_are_recognised() {
-    for (model, latent, family) in [
-        (Wan::T2v1_3B, VideoLatent::Wan, "Wan 2.x"),
-        (Wan::Vace1_3B, VideoLatent::Wan, "Wan 2.x"),
-        (Wan::Ti2v5B, VideoLatent::Wan2_2, "Wan 2.2 TI2V"),
-        (Wan::I2v14B, VideoLatent::Wan, "Wan 2.2 I2V"),
-    ] {
-        let config = parts(models::wan(model)).taesd(models::video_tae(latent, F16).unwrap());
-        assert_eq!(Context::new(config).unwrap().family(), family, "{model:?}");
+fn qwen_image_edits() {
+    let one = request().steps(1);
+    let edit = one.clone().reference_image(test_picture(64, 64));
+    Compared::new(qwen_image()).each_changes(&one, [("reference_images", edit.clone())]);
+    let zero = qwen_image().qwen_image_zero_cond_t(true);
+    let plain = common::compare::draw_alone("plain", qwen_image(), &edit);
+    let other = common::compare::draw_alone("qwen_image_zero_cond_t", zero, &edit);
+    assert!(plain != other, "qwen_image_zero_cond_t changes nothing");
+}
+
+/// They take no picture requests; tests/video.rs has what they do.
+#[test]
+fn video_models_are_recognised_and_draw_no_pictures() {
+    for (config, family) in
+        [(wan(Wan::T2v1_3B), "Wan 2.x"), (wan(Wan::Ti2v5B), "Wan 2.2 TI2V"), (ltx(), "LTXAV")]
+    {
+        let mut context = Context::new(config).unwrap();
+        assert_eq!(context.family(), family);
+        assert!(context.makes_video() && !context.makes_images());
+        let error = context.generate(&request()).unwrap_err().to_string();
+        assert!(error.contains("use generate_video"), "{error}");
     }
-    let projection = models::ltx_projection(Format::Gguf(WeightType::Q1_0)).unwrap();
-    let ltx = parts(models::ltx(Ltx::default(), Q8_0))
-        .llm(models::llm(Llm::Gemma3, Q4_0).unwrap())
-        .embeddings_connectors(projection)
-        .taesd(models::video_tae(VideoLatent::Ltx, F16).unwrap());
-    assert_eq!(Context::new(ltx).unwrap().family(), "LTXAV");
 }

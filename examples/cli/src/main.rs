@@ -13,6 +13,8 @@ mod output;
 mod precedence;
 mod preview;
 mod report;
+mod source;
+mod terminal;
 mod upstream;
 #[cfg(test)]
 mod upstream_lines;

@@ -5,6 +5,7 @@ use crate::{
     bar::Bar,
     options::PreviewArguments,
     output::{atomically, png_bytes},
+    terminal,
 };
 use image::DynamicImage;
 use sdcpp::{Error, Preview, Watch};
@@ -21,8 +22,6 @@ struct Screen {
     failed: bool,
 }
 
-/// Columns of a preview in the terminal.
-const COLUMNS: u32 = 48;
 /// The file where there is no terminal, and none is named: upstream's.
 const DEFAULT_PATH: &str = "preview.png";
 
@@ -68,17 +67,10 @@ impl Screen {
 
     /// By kitty's, iTerm2's or sixel pictures where the terminal has them, else by half blocks.
     fn print(&mut self, picture: &DynamicImage) {
-        let up = i16::try_from(self.rows).unwrap_or(i16::MAX);
-        let config = viuer::Config {
-            absolute_offset: false,
-            y: -up,
-            width: Some(COLUMNS),
-            ..viuer::Config::default()
-        };
-        match self.bar.above(|| viuer::print(picture, &config)) {
-            Ok((_, rows)) => self.rows = rows,
+        match self.bar.above(|| terminal::print(picture, self.rows)) {
+            Some(rows) => self.rows = rows,
             // A terminal that cannot is no reason to stop drawing.
-            Err(_) => self.terminal = false,
+            None => self.terminal = false,
         }
     }
 }
@@ -104,6 +96,5 @@ mod tests {
         }
         screen.path = Some(folder.path().join("no/such/folder/p.png"));
         assert!(screen.write(&DynamicImage::new_rgb8(1, 1)).is_err());
-        screen.terminal = false;
     }
 }

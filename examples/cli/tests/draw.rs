@@ -178,3 +178,38 @@ fn a_picture_to_standard_output() {
     place.draw("txt2img", &["-o", "-", "--json"]).failed(2, "together with --json");
     place.draw("txt2img", &["-o", "-", "-b", "2"]).failed(2, "more than one picture");
 }
+
+#[test]
+fn a_picture_is_drawn_again_from_what_it_says() {
+    let place = Place::new();
+    place.draw("txt2img", &["-o", "a.png", "-n", "blue", "--cfg-scale", "2"]).ok();
+    let model = demo_model();
+    let line = ["txt2img", "-m", model.to_str().unwrap(), "-t", "1", "--from", "a.png", "-o"];
+    place.run(&[&line[..], &["b.png"]].concat()).ok();
+    let bytes = |name| std::fs::read(place.path(name)).unwrap();
+    assert!(bytes("a.png") == bytes("b.png"));
+    let json = place.run(&[&line[..], &["c.png", "-s", "7", "--json"]].concat()).ok().json();
+    assert_eq!(json["images"][0]["seed"], 7);
+    place.picture("plain.png", 8);
+    let line = ["txt2img", "-m", model.to_str().unwrap(), "--from", "plain.png"];
+    place.run(&line).failed(2, "from is plain.png");
+}
+
+#[test]
+fn a_request_is_read_from_json() {
+    let place = Place::new();
+    let text = r#"{"prompt":"a red circle","width":64,"height":64,"steps":3,"seed":42}"#;
+    std::fs::write(place.path("r.json"), text).unwrap();
+    let model = demo_model();
+    let line = ["txt2img", "-m", model.to_str().unwrap(), "-t", "1", "--request"];
+    place.run(&[&line[..], &["r.json", "-o", "a.png"]].concat()).ok();
+    place.draw("txt2img", &["-o", "b.png"]).ok();
+    let bytes = |name| std::fs::read(place.path(name)).unwrap();
+    assert!(bytes("a.png") == bytes("b.png"));
+    let more = ["r.json", "--steps", "4", "--dry-run", "--json"];
+    let json = place.run(&[&line[..], &more].concat()).ok().json();
+    assert_eq!((&json["request"]["steps"], &json["request"]["seed"]), (&4.into(), &42.into()));
+    std::fs::write(place.path("bad.json"), r#"{"stepz":3}"#).unwrap();
+    place.run(&[&line[..], &["bad.json"]].concat()).failed(2, "stepz");
+    place.run(&[&line[..], &["none.json"]].concat()).failed(2, "request not found");
+}

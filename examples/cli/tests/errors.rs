@@ -20,6 +20,7 @@ fn what_cannot_be_used_is_code_2() {
     );
     place.run(&["txt2img", "--bogus"]).failed(2, "--help");
     place.run(&["txt2img", "-p", "x"]).failed(2, "SD_MODEL_PATH");
+    place.run(&["txt2img", "-m", "m.gguf"]).failed(2, "--prompt");
     place.draw("txt2img", &["-o", "x.bmp"]).failed(2, "output is x.bmp");
     place.draw("txt2img", &["--sampler", "none such"]).failed(2, "euler_a");
     place.draw("img2img", &["-i", "none.png"]).failed(2, "picture not found");

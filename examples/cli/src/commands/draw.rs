@@ -111,7 +111,8 @@ impl DrawOptions {
         change: impl FnOnce(ImageRequest) -> Result<ImageRequest, Error>,
     ) -> Result<Job, Error> {
         let base = Base::read(&self.model, &self.engine)?;
-        let mut request = base.request;
+        let source = &self.picture.source;
+        let mut request = source.json(source.picture(base.request)?)?;
         self.picture.apply(&mut request);
         self.batch.apply(&mut request);
         self.sampling.apply(&mut request.sampling);

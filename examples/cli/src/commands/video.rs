@@ -127,22 +127,19 @@ impl Video {
     }
 
     /// The request of all sources. Environment and preset are about pictures, and hold here too.
-    fn request(&self, mut base: ImageRequest) -> Result<VideoRequest, Error> {
-        self.picture.apply(&mut base);
-        self.sampling.apply(&mut base.sampling);
-        self.tiling.apply(&mut base.vae_tiling);
-        self.cache.apply(&mut base.step_cache)?;
-        self.hires.apply(&mut base.hires)?;
-        let mut request = VideoRequest::new(base.prompt)
-            .negative_prompt(base.negative_prompt)
-            .size(base.width, base.height);
-        request.sampling = base.sampling;
-        request.seed = base.seed;
-        request.clip_skip = base.clip_skip;
-        request.loras = base.loras;
-        request.vae_tiling = base.vae_tiling;
-        request.step_cache = base.step_cache;
-        request.hires = base.hires;
+    fn request(&self, base: ImageRequest) -> Result<VideoRequest, Error> {
+        let source = &self.picture.source;
+        let mut request = VideoRequest::default();
+        share(&mut source.picture(base)?, &mut request);
+        let mut request = source.json(request)?;
+        let mut shared = ImageRequest::default();
+        share(&mut shared, &mut request);
+        self.picture.apply(&mut shared);
+        self.sampling.apply(&mut shared.sampling);
+        self.tiling.apply(&mut shared.vae_tiling);
+        self.cache.apply(&mut shared.step_cache)?;
+        self.hires.apply(&mut shared.hires)?;
+        share(&mut shared, &mut request);
         self.high_noise.apply(&mut request.high_noise);
         self.video.apply(request, &self.picture)
     }
@@ -192,6 +189,22 @@ impl Video {
         report.warnings(&video.warnings);
         Ok(())
     }
+}
+
+/// Exchanges what requests of pictures and of videos have in common.
+fn share(picture: &mut ImageRequest, video: &mut VideoRequest) {
+    use std::mem::swap;
+    swap(&mut picture.prompt, &mut video.prompt);
+    swap(&mut picture.negative_prompt, &mut video.negative_prompt);
+    swap(&mut picture.width, &mut video.width);
+    swap(&mut picture.height, &mut video.height);
+    swap(&mut picture.sampling, &mut video.sampling);
+    swap(&mut picture.seed, &mut video.seed);
+    swap(&mut picture.clip_skip, &mut video.clip_skip);
+    swap(&mut picture.loras, &mut video.loras);
+    swap(&mut picture.vae_tiling, &mut video.vae_tiling);
+    swap(&mut picture.step_cache, &mut video.step_cache);
+    swap(&mut picture.hires, &mut video.hires);
 }
 
 impl VideoOptions {

@@ -1,5 +1,6 @@
 //! What to draw, and from which picture.
 
+use crate::source::SourceOptions;
 use clap::Args;
 use sdcpp::{Error, ImageRequest, Lora, open_picture};
 use std::{
@@ -11,8 +12,16 @@ use std::{
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Picture")]
 pub(crate) struct PictureOptions {
+    #[command(flatten)]
+    pub(crate) source: SourceOptions,
     /// What to draw
-    #[arg(short, long, allow_hyphen_values = true, value_name = "TEXT")]
+    #[arg(
+        short,
+        long,
+        allow_hyphen_values = true,
+        required_unless_present_any = ["request", "from"],
+        value_name = "TEXT"
+    )]
     pub(crate) prompt: Option<String>,
     /// What to avoid; else SD_NEGATIVE_PROMPT
     #[arg(short, long, allow_hyphen_values = true, value_name = "TEXT")]
