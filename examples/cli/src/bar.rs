@@ -25,12 +25,16 @@ impl Bar {
 
     pub(crate) fn show(&self, progress: Progress) -> ControlFlow<()> {
         if let Some((label, at, of)) = shown(&progress) {
-            if self.0.message() != label {
+            let new = self.0.message() != label;
+            if new {
                 self.0.reset();
+            }
+            // What has no parts is one part.
+            self.0.set_length(u64::from(of.max(1)));
+            self.0.set_position(u64::from(at));
+            if new {
                 self.0.set_message(label);
             }
-            self.0.set_length(u64::from(of));
-            self.0.set_position(u64::from(at));
         }
         ControlFlow::Continue(())
     }
