@@ -20,7 +20,9 @@ step "committed bindings"
 scripts/check-bindings.sh
 
 step "packaged crates"
-# Verifying builds each crate from its .crate file; the native build is shared.
+# Verifying builds each crate from its .crate file; the native build is shared. Cargo keeps what it
+# unpacked of an earlier packaging of the same version, and would build that.
+rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
 
 step "documentation"
