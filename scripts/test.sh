@@ -20,9 +20,10 @@ step "committed bindings"
 scripts/check-bindings.sh
 
 step "packaged crates"
-# Verifying builds each crate from its .crate file; the native build is shared. Cargo keeps what it
-# unpacked of an earlier packaging of the same version, and would build that.
-rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-*
+# Verifying builds each crate from its .crate file; the native build is shared. Cargo takes a package
+# of the same version for the same, so what is left of an earlier one goes first.
+rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* target/package \
+    target/debug/.fingerprint/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
 
 step "documentation"
