@@ -1,12 +1,10 @@
-//! Videos, and the sound some models make with them.
+//! What video to make.
 
 use crate::{
-    Animation, Audio, Error, Frame, HiresFix, Lora, MAX_SIDE, MAX_STEPS, Picture, Result, Sampler,
-    Sampling, SkipLayers, StepCache, Timings, VaeTiling, input::on_white,
-    sampling::sampling_setters, setters::setters, validate,
+    Error, HighNoise, HiresFix, Lora, MAX_SIDE, Result, Sampling, StepCache, VaeTiling,
+    input::on_white, sampling::sampling_setters, setters::setters, validate,
 };
 use image::{DynamicImage, RgbImage};
-use std::time::Duration;
 
 /// The most frames of a video: more than a minute at 60 a second.
 pub const MAX_FRAMES: u32 = 4096;
@@ -98,80 +96,6 @@ impl Default for VideoRequest {
             step_cache: None,
             hires: None,
         }
-    }
-}
-
-/// Sampling by the second, high-noise model of Wan 2.2
-/// ([`ModelConfig::high_noise_diffusion_model`](crate::ModelConfig::high_noise_diffusion_model)),
-/// which draws the first steps. Scheduler, noise levels and shifts are those of the request.
-#[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
-#[non_exhaustive]
-pub struct HighNoise {
-    /// Its steps, to [`MAX_STEPS`], besides those of the request. Default: those of the request
-    /// whose noise is above [`moe_boundary`](VideoRequest::moe_boundary).
-    pub steps: Option<u32>,
-    /// How strongly the prompt rules, −100 to 100. Default 7.5.
-    pub cfg_scale: f32,
-    /// As [`Sampling::image_cfg_scale`].
-    pub image_cfg_scale: Option<f32>,
-    /// As [`Sampling::distilled_guidance`]. Default 3.5.
-    pub distilled_guidance: f32,
-    /// As [`Sampling::skip_layers`].
-    pub skip_layers: Option<SkipLayers>,
-    /// The sampler. Default: the engine's.
-    pub sampler: Option<Sampler>,
-    /// As [`Sampling::eta`].
-    pub eta: Option<f32>,
-    /// As [`Sampling::extra_sample_args`].
-    pub extra_sample_args: Option<String>,
-}
-
-impl Default for HighNoise {
-    fn default() -> Self {
-        Self {
-            steps: None,
-            cfg_scale: 7.5,
-            image_cfg_scale: None,
-            distilled_guidance: 3.5,
-            skip_layers: None,
-            sampler: None,
-            eta: None,
-            extra_sample_args: None,
-        }
-    }
-}
-
-setters! {
-    HighNoise {
-        some steps: u32;
-        plain cfg_scale: f32;
-        some image_cfg_scale: f32;
-        plain distilled_guidance: f32;
-        some skip_layers: SkipLayers;
-        some sampler: Sampler;
-        some eta: f32;
-        text extra_sample_args;
-    }
-}
-
-impl HighNoise {
-    fn check(&self) -> Result<()> {
-        if let Some(steps) = self.steps {
-            validate::range("high_noise.steps", steps, 1..=MAX_STEPS)?;
-        }
-        validate::range("high_noise.cfg_scale", self.cfg_scale, -100.0..=100.0)?;
-        let image_cfg_scale = self.image_cfg_scale.unwrap_or(1.0);
-        validate::range("high_noise.image_cfg_scale", image_cfg_scale, -100.0..=100.0)?;
-        let guidance = self.distilled_guidance;
-        validate::range("high_noise.distilled_guidance", guidance, 0.0..=100.0)?;
-        let most_eta = if self.sampler == Some(Sampler::Tcd) { 1.0 } else { 100.0 };
-        validate::range("high_noise.eta", self.eta.unwrap_or(0.0), 0.0..=most_eta)?;
-        if let Some(args) = &self.extra_sample_args {
-            validate::text("high_noise.extra_sample_args", args)?;
-        }
-        self.skip_layers.as_ref().map_or(Ok(()), SkipLayers::check)
     }
 }
 
@@ -304,58 +228,10 @@ impl VideoRequest {
     }
 }
 
-/// A video, and how it came to be.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct GeneratedVideo {
-    /// The frames, in order; one at least.
-    pub frames: Vec<Picture>,
-    /// Frames a second.
-    pub fps: u32,
-    /// The sound, of models that make some.
-    pub audio: Option<Audio>,
-    /// The seed it was drawn with.
-    pub seed: i64,
-    /// How long each phase took.
-    pub timings: Timings,
-    /// What the engine warned of meanwhile, such as a number of frames that was rounded.
-    pub warnings: Vec<String>,
-}
-
-impl GeneratedVideo {
-    /// How long it plays.
-    pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(self.frames.len() as f64 / f64::from(self.fps.max(1)))
-    }
-
-    /// The frames as something that can be saved as GIF, APNG, WebP, AVI or numbered pictures, with
-    /// the sound where the format has some.
-    ///
-    /// ```no_run
-    /// # use sdcpp::{Context, ModelConfig, VideoRequest};
-    /// # fn main() -> sdcpp::Result<()> {
-    /// # let mut context = Context::new(ModelConfig::new("ltx.gguf"))?;
-    /// let video = context.generate_video(&VideoRequest::new("a river"))?;
-    /// video.animation()?.save("river.gif")?;
-    /// if let Some(audio) = &video.audio {
-    ///     audio.save_wav("river.wav", sdcpp::WavSamples::Pcm16)?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::InvalidParameter`] if a frame is not RGB.
-    pub fn animation(&self) -> Result<Animation<'_>> {
-        let frames: Result<Vec<_>> =
-            self.frames.iter().map(|f| Frame::new(f.width(), f.height(), f.as_bytes())).collect();
-        Ok(Animation::new(frames?, f64::from(self.fps)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sampler;
 
     #[test]
     fn every_field_is_checked_by_name() {
