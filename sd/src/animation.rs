@@ -43,7 +43,8 @@ pub struct Animation<'a> {
     /// Frames a second, 0.01 to 1000, and to 50 for GIF. What a format cannot express exactly is
     /// spread over the frames, so that the whole takes the right time.
     pub fps: f64,
-    /// Sound, for AVI only. Where it is longer than the frames the last one stays.
+    /// Sound. Written by the formats that [have sound](AnimationFormat::has_sound), which is AVI, and
+    /// left out by the others. Where it is longer than the frames the last one stays. Default: none.
     pub audio: Option<&'a Audio>,
     /// How good AVI and WebP look, 1 to 100. The other formats do not lose anything but GIF's colours
     /// beyond 256 a frame. Default 90.
@@ -99,11 +100,8 @@ impl<'a> Animation<'a> {
         validate::range("fps", self.fps, 0.01..=format.max_fps())?;
         validate::range("quality", self.quality, 1..=100)?;
         match self.audio {
-            Some(_) if !format.has_sound() => {
-                Err(Error::invalid("audio", format!("set for {format}"), "none, or the format avi"))
-            }
-            Some(audio) => audio.check(),
-            None => Ok(()),
+            Some(audio) if format.has_sound() => audio.check(),
+            _ => Ok(()),
         }
     }
 

@@ -22,7 +22,9 @@ pub struct Embedding {
 ///
 /// Either [`model`](Self::model) (everything in one file, or a diffusers folder) or
 /// [`diffusion_model`](Self::diffusion_model) with its parts is needed. Every path is checked
-/// before the engine is called. Fields may be set directly or by the methods of the same names.
+/// before the engine is called. Fields may be set directly or by the methods of the same names;
+/// [`embedding`](Self::embedding) adds to the list. Where a field names no default, paths and texts
+/// are absent and switches are off.
 ///
 /// ```
 /// use sdcpp::{ModelConfig, WeightType};
@@ -33,6 +35,71 @@ pub struct Embedding {
 ///     .t5xxl("t5xxl-q8_0.gguf")
 ///     .vae("ae.safetensors");
 /// # drop((config, flux));
+/// ```
+///
+/// # Embeddings
+/// A textual-inversion embedding is used by writing its name in the prompt:
+///
+/// ```
+/// use sdcpp::{ImageRequest, ModelConfig};
+///
+/// let config = ModelConfig::new("sd15.safetensors").embedding("easynegative", "easynegative.safetensors");
+/// let request = ImageRequest::new("a portrait").negative_prompt("easynegative, blurry");
+/// # drop((config, request));
+/// ```
+///
+/// # TAESD
+/// In place of the VAE, or only for previews while the VAE decodes the picture:
+///
+/// ```
+/// use sdcpp::{ModelConfig, PreviewKind, PreviewOptions, Watch};
+///
+/// let fast = ModelConfig::new("sd15.safetensors").taesd("taesd.safetensors");
+/// let exact = fast.clone().taesd_preview_only(true);
+/// let watch = Watch::new().on_preview(PreviewOptions::new(PreviewKind::Taesd), |preview| {
+///     println!("step {}: {} pixels wide", preview.step, preview.frames[0].width());
+/// });
+/// # drop((fast, exact, watch));
+/// ```
+///
+/// # Memory and devices
+/// Types by tensor name, here the VAE in `f16` and the diffusion model in `q8_0`; the diffusion
+/// model on the GPU, the other parts on the CPU, and all weights in main memory until they are used:
+///
+/// ```
+/// use sdcpp::ModelConfig;
+///
+/// let config = ModelConfig::from_parts("flux1-dev.safetensors")
+///     .clip_l("clip_l.safetensors")
+///     .t5xxl("t5xxl_fp16.safetensors")
+///     .vae("ae.safetensors")
+///     .tensor_type_rules(r"^vae\.=f16,model\.diffusion_model\.=q8_0")
+///     .backend("cuda0,te=cpu,vae=cpu")
+///     .params_backend("cpu");
+/// // No more than 6 GiB of device memory, each layer brought in ahead of its use.
+/// let small = config.clone().max_vram(6.0).stream_layers(true);
+/// // All that is free less 1 GiB.
+/// let shared = config.clone().max_vram(-1.0);
+/// # drop((config, small, shared));
+/// ```
+///
+/// # Pictures whose edges join
+/// For textures and panoramas; a property of the model, as it is loaded:
+///
+/// ```
+/// use sdcpp::ModelConfig;
+///
+/// let texture = ModelConfig::new("sd15.safetensors").circular_x(true).circular_y(true);
+/// let panorama = ModelConfig::new("sd15.safetensors").circular_x(true);
+/// # drop((texture, panorama));
+/// ```
+///
+/// # Pickle checkpoints
+/// Refused unless their origin is trusted; [`Convert`](crate::Convert) makes safe files of them:
+///
+/// ```
+/// let config = sdcpp::ModelConfig::new("old.ckpt").trust_pickle(true);
+/// # drop(config);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -63,13 +130,14 @@ pub struct ModelConfig {
     pub vae: Option<PathBuf>,
     /// The audio VAE of video models with sound.
     pub audio_vae: Option<PathBuf>,
-    /// A TAESD decoder: faster and smaller than the VAE, a little less detail.
+    /// A TAESD decoder: faster and smaller than the VAE, a little less detail. Decodes the picture
+    /// unless [`taesd_preview_only`](Self::taesd_preview_only).
     pub taesd: Option<PathBuf>,
     /// A ControlNet.
     pub control_net: Option<PathBuf>,
     /// A PhotoMaker identity model.
     pub photo_maker: Option<PathBuf>,
-    /// Textual-inversion embeddings.
+    /// Textual-inversion embeddings. Default: none.
     pub embeddings: Vec<Embedding>,
     /// The folder that `<lora:name:multiplier>` in prompts is looked up in, as
     /// [`LoraFolder`](crate::LoraFolder) does. Without it such a tag is an error.
@@ -80,7 +148,7 @@ pub struct ModelConfig {
     /// Converts the weights at loading. Default: as in the file.
     pub weight_type: Option<WeightType>,
     /// Types by tensor name: `pattern=type,…` with the engine's (ECMAScript) regular expressions, as
-    /// in `^vae\.=f16,model\.=q8_0`.
+    /// in `^vae\.=f16,model\.=q8_0`. Patterns of at most 1 KiB.
     pub tensor_type_rules: Option<String>,
     /// Which random numbers noise is drawn from. Default: [`RngKind::Cuda`].
     pub rng: RngKind,
@@ -88,7 +156,7 @@ pub struct ModelConfig {
     pub sampler_rng: Option<RngKind>,
     /// What the model predicts. Default: told from the file.
     pub prediction: Option<Prediction>,
-    /// How LoRA weights are brought in.
+    /// How LoRA weights are brought in. Default: [`LoraApplyMode::Auto`].
     pub lora_apply_mode: LoraApplyMode,
     /// Maps the weights from the file instead of reading them: contexts of one file share them.
     /// Only tensors whose type is not converted are mapped. The file must not change meanwhile.
@@ -101,7 +169,8 @@ pub struct ModelConfig {
     pub diffusion_conv_direct: bool,
     /// Direct convolution in the VAE: less memory.
     pub vae_conv_direct: bool,
-    /// Uses the TAESD for previews only, and the VAE for the picture.
+    /// Uses the TAESD for previews only, and the VAE for the picture. Needs a
+    /// [`taesd`](Self::taesd).
     pub taesd_preview_only: bool,
     /// Pictures whose left and right edges join.
     pub circular_x: bool,
@@ -109,24 +178,26 @@ pub struct ModelConfig {
     pub circular_y: bool,
     /// Scales SDXL's VAE convolutions against overflow in f16 (black pictures).
     pub force_sdxl_vae_conv_scale: bool,
-    /// Chroma: masks padding tokens in the transformer.
+    /// Chroma: masks padding tokens in the transformer. Default: on.
     pub chroma_use_dit_mask: bool,
-    /// Chroma: masks padding tokens in T5.
+    /// Chroma: masks padding tokens in T5. Default: off.
     pub chroma_use_t5_mask: bool,
-    /// Chroma: how many padding tokens stay unmasked.
+    /// Chroma: how many padding tokens stay unmasked, 0 to 512. Default 1.
     pub chroma_t5_mask_pad: u32,
     /// Qwen-Image-Edit 2511: a zero timestep for the reference pictures.
     pub qwen_image_zero_cond_t: bool,
     /// Latent format of the VAE file. Default: told from the model.
     pub vae_format: Option<VaeFormat>,
-    /// Device memory to use, in GiB; the rest of the weights are brought in as needed. 0: no limit;
-    /// negative: what is free less that much.
+    /// Device memory to use, in GiB; the rest of the weights are brought in as needed. Any finite
+    /// number; 0: no limit; negative: what is free less that much. Default 0.
     pub max_vram: f32,
     /// Streams layers ahead of their use; needs [`max_vram`](Self::max_vram).
     pub stream_layers: bool,
-    /// Devices to compute on: `cpu`, `cuda0`, or by part as in `vulkan0,te=cpu,vae=cpu`.
+    /// Devices to compute on: `cpu`, `cuda0`, or by part as in `vulkan0,te=cpu,vae=cpu`. The parts
+    /// are `diffusion`, `te`, `clip_vision`, `vae`, `control_net`, `photo_maker` and `upscaler`.
+    /// Default: the engine's choice. [`Engine::devices`](crate::Engine::devices) lists the names.
     pub backend: Option<String>,
-    /// Devices to keep weights on, in the same form; also `disk`.
+    /// Devices to keep weights on, in the same form; also `disk`. Default: where they are used.
     pub params_backend: Option<String>,
     /// Allows pickle checkpoints (`.ckpt`, `.pt`). A hostile one can crash the process: the engine
     /// reads them without checking.
@@ -186,6 +257,8 @@ impl Default for ModelConfig {
 
 setters! {
     ModelConfig {
+        path model;
+        path diffusion_model;
         path high_noise_diffusion_model;
         path uncond_diffusion_model;
         path clip_l;
@@ -209,6 +282,7 @@ setters! {
         some sampler_rng: RngKind;
         some prediction: Prediction;
         some vae_format: VaeFormat;
+        into embeddings: Vec<Embedding>;
         plain rng: RngKind;
         plain lora_apply_mode: LoraApplyMode;
         plain mmap: bool;

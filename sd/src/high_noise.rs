@@ -5,19 +5,36 @@ use crate::{MAX_STEPS, Result, Sampler, SkipLayers, setters::setters, validate};
 /// Sampling by the second, high-noise model of Wan 2.2
 /// ([`ModelConfig::high_noise_diffusion_model`](crate::ModelConfig::high_noise_diffusion_model)),
 /// which draws the first steps. Scheduler, noise levels and shifts are those of the request.
+///
+/// ```
+/// use sdcpp::{HighNoise, ModelConfig, Sampler, VideoRequest};
+///
+/// let config = ModelConfig::from_parts("wan2.2_t2v_low_noise_14B-q4_0.gguf")
+///     .high_noise_diffusion_model("wan2.2_t2v_high_noise_14B-q4_0.gguf")
+///     .t5xxl("umt5-xxl-q8_0.gguf")
+///     .vae("wan_2.1_vae.safetensors");
+/// let request = VideoRequest::new("a cat on a skateboard")
+///     .steps(10)
+///     .cfg_scale(3.5)
+///     .sampler(Sampler::Euler)
+///     .high_noise(HighNoise::default().steps(8).cfg_scale(3.5).sampler(Sampler::Euler))
+///     .flow_shift(3.0);
+/// # drop((config, request));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct HighNoise {
-    /// Its steps, to [`MAX_STEPS`], besides those of the request. Default: those of the request
+    /// Its steps, 1 to [`MAX_STEPS`], besides those of the request. Default: those of the request
     /// whose noise is above [`moe_boundary`](crate::VideoRequest::moe_boundary).
     pub steps: Option<u32>,
     /// How strongly the prompt rules, −100 to 100. Default 7.5.
     pub cfg_scale: f32,
     /// As [`Sampling::image_cfg_scale`](crate::Sampling::image_cfg_scale).
     pub image_cfg_scale: Option<f32>,
-    /// As [`Sampling::distilled_guidance`](crate::Sampling::distilled_guidance). Default 3.5.
+    /// As [`Sampling::distilled_guidance`](crate::Sampling::distilled_guidance), 0 to 100.
+    /// Default 3.5.
     pub distilled_guidance: f32,
     /// As [`Sampling::skip_layers`](crate::Sampling::skip_layers).
     pub skip_layers: Option<SkipLayers>,

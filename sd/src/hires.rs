@@ -54,20 +54,21 @@ named_enum! {
 pub struct HiresFix {
     /// How the first pass is enlarged. Default: [`HiresUpscaler::Latent`].
     pub upscaler: HiresUpscaler,
-    /// The ESRGAN file of [`HiresUpscaler::Model`].
+    /// The ESRGAN file of [`HiresUpscaler::Model`]; in a video, LTX's spatial upscaler. Default: none.
     pub model: Option<PathBuf>,
     /// Factor on width and height, 0.25 to 16. Default 2.
     pub scale: f32,
-    /// Width and height in pixels, in place of the [`scale`](Self::scale).
+    /// Width and height in pixels, 1 to [`MAX_SIDE`] each, in place of the [`scale`](Self::scale).
+    /// Default: absent.
     pub target_size: Option<(u32, u32)>,
-    /// Steps of the second pass, to 1000. Default: as the first.
+    /// Steps of the second pass, 1 to [`MAX_STEPS`](crate::MAX_STEPS). Default: as the first.
     pub steps: Option<u32>,
     /// How much of the enlarged picture may change, 0.01 to 1. Default 0.7.
     pub denoising_strength: f32,
     /// Side of the tiles that an ESRGAN model works in, in pixels, 16 to 4096. Default 128.
     pub tile_size: u32,
     /// Noise levels of the second pass, as
-    /// [`Sampling::custom_sigmas`](crate::Sampling::custom_sigmas).
+    /// [`Sampling::custom_sigmas`](crate::Sampling::custom_sigmas). Default: none.
     pub custom_sigmas: Vec<f32>,
 }
 
@@ -94,7 +95,7 @@ setters! {
         some steps: u32;
         plain denoising_strength: f32;
         plain tile_size: u32;
-        plain custom_sigmas: Vec<f32>;
+        into custom_sigmas: Vec<f32>;
     }
 }
 

@@ -59,6 +59,7 @@ mod named;
 mod outpaint;
 mod photo_maker;
 mod picture;
+mod picture_into;
 mod preset;
 mod preview;
 mod progress;

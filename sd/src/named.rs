@@ -116,9 +116,70 @@ macro_rules! named_enum {
 }
 pub(crate) use named_enum;
 
+/// Gives names to an enum that users choose from and that has no constants of the engine.
+macro_rules! choice_names {
+    ($enum:ident as $field:literal { $($variant:ident = $name:literal $(, [$($alias:literal),*])?;)* }) => {
+        impl $enum {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name, as the command line takes it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+
+        impl std::fmt::Display for $enum {
+            /// The name.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $enum {
+            type Err = $crate::Error;
+
+            /// Accepts the names and their aliases, whatever the case.
+            fn from_str(text: &str) -> $crate::Result<Self> {
+                let names: &[(Self, &[&str])] =
+                    &[$((Self::$variant, &[$name $($(, $alias)*)?]),)*];
+                names
+                    .iter()
+                    .find(|(_, all)| all.iter().any(|n| $crate::named::same_name(n, text)))
+                    .map(|(value, _)| *value)
+                    .ok_or_else(|| {
+                        let all: Vec<_> = Self::ALL.iter().map(|v| v.name()).collect();
+                        $crate::Error::invalid($field, format!("{text:?}"), all.join(", "))
+                    })
+            }
+        }
+    };
+}
+pub(crate) use choice_names;
+
 #[cfg(test)]
 mod tests {
     use super::same_name;
+    use crate::{Error, PngCompression, PreviewKind, WavSamples};
+    use std::{fmt::Display, str::FromStr};
+
+    #[test]
+    fn choices_are_read_as_they_are_written() {
+        fn check<T: Copy + PartialEq + Display + FromStr<Err = Error>>(all: &[T], error: &str) {
+            for value in all {
+                let text = value.to_string();
+                assert!(text.parse::<T>().is_ok_and(|read| read == *value));
+                assert!(text.to_uppercase().parse::<T>().is_ok_and(|read| read == *value));
+            }
+            let refused = "none".parse::<T>().map_err(|e| e.to_string()).err();
+            assert_eq!(refused.as_deref(), Some(error));
+        }
+        check(PreviewKind::ALL, "preview kind is \"none\"; allowed: proj, tae, vae");
+        check(PngCompression::ALL, "png_compression is \"none\"; allowed: fast, balanced, high");
+        check(WavSamples::ALL, "wav_samples is \"none\"; allowed: pcm16, float32");
+        assert_eq!("TAESD".parse::<PreviewKind>().ok(), Some(PreviewKind::Taesd));
+        assert_eq!(PreviewKind::ALL.len() + PngCompression::ALL.len() + WavSamples::ALL.len(), 8);
+    }
 
     #[test]
     fn names_are_compared_as_written_by_users() {

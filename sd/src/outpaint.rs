@@ -26,13 +26,14 @@ pub(crate) use plan::Plan;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 pub struct Outpaint {
-    /// Pixels to add at the left. At least one side has some.
+    /// Pixels to add at the left. At least one side has some, and no side of the result is longer than
+    /// [`MAX_SIDE`]. Default 0.
     pub left: u32,
-    /// Pixels to add at the right.
+    /// Pixels to add at the right. Default 0.
     pub right: u32,
-    /// Pixels to add at the top.
+    /// Pixels to add at the top. Default 0.
     pub top: u32,
-    /// Pixels to add at the bottom.
+    /// Pixels to add at the bottom. Default 0.
     pub bottom: u32,
     /// Over how many of the picture's own pixels, along the sides with something added, the new fades
     /// into the old; farther in, the picture's pixels are kept exactly. 0 to [`MAX_SIDE`]; 0 is a

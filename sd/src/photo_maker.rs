@@ -12,6 +12,24 @@ pub(crate) const MOST_IMAGES: usize = 16;
 /// Photographs of one person, for an SDXL model with
 /// [`ModelConfig::photo_maker`](crate::ModelConfig::photo_maker). The prompt must have the word `img`
 /// after a word for the person, as in "a man img on a beach".
+///
+/// ```no_run
+/// use sdcpp::{Context, ImageRequest, ModelConfig, PhotoMaker, open_picture};
+///
+/// # fn main() -> sdcpp::Result<()> {
+/// let config = ModelConfig::new("sdxl.safetensors").photo_maker("photomaker-v1.safetensors");
+/// let photos = [open_picture("me-1.jpg")?, open_picture("me-2.jpg")?];
+/// let request = ImageRequest::new("a man img as an astronaut")
+///     .size(1024, 1024)
+///     .photo_maker(PhotoMaker::new(photos).style_strength(15.0));
+/// let generated = Context::new(config)?.generate(&request)?;
+/// # drop(generated);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Version 2 also needs [`id_embed`](Self#structfield.id_embed), a file made from the same
+/// photographs.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
@@ -20,7 +38,7 @@ pub struct PhotoMaker {
     /// The photographs, 1 to 16.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub id_images: Vec<RgbImage>,
-    /// The file with the face embeddings that version 2 needs, one for each photograph.
+    /// The file with the face embeddings that version 2 needs, one for each photograph. Default: none.
     pub id_embed: Option<PathBuf>,
     /// Per cent of the steps before the likeness comes in: lower is more alike, higher follows the
     /// style of the prompt. 0 to 100. Default 20.

@@ -1,6 +1,6 @@
 //! Latents as pictures, while they are being drawn.
 
-use crate::setters::setters;
+use crate::{named::choice_names, setters::setters};
 use image::RgbImage;
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,18 @@ pub enum PreviewKind {
     /// By a matrix: next to no cost, an eighth of the size, rough colours. The default.
     #[default]
     Projection,
-    /// By the TAESD of the configuration: full size, a little cost.
+    /// By the TAESD of the configuration, which must have one: full size, a little cost.
     Taesd,
     /// By the VAE: full size, as the picture will be, and as slow as decoding it.
     Vae,
+}
+
+choice_names! {
+    PreviewKind as "preview kind" {
+        Projection = "proj", ["projection"];
+        Taesd = "tae", ["taesd"];
+        Vae = "vae";
+    }
 }
 
 /// Which previews to make, and how often: they are made only when they are due, so that a slow kind
@@ -31,7 +39,7 @@ pub enum PreviewKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreviewOptions {
-    /// How the latent becomes a picture.
+    /// How the latent becomes a picture. Default: [`PreviewKind::Projection`].
     pub kind: PreviewKind,
     /// At every so many steps; 0 counts as 1. Default 1.
     pub every: u32,
@@ -57,6 +65,7 @@ impl PreviewOptions {
 
 setters! {
     PreviewOptions {
+        plain kind: PreviewKind;
         plain every: u32;
         plain min_interval: Duration;
         plain noisy: bool;

@@ -20,7 +20,8 @@ pub const MAX_REFERENCES: usize = 16;
 
 /// One picture, or a batch of them.
 ///
-/// Fields may be set directly or by the methods of the same names.
+/// Fields may be set directly or by the methods of the same names, lists also picture by picture or
+/// LoRA by LoRA; where a field names no default it is absent or empty.
 /// [`Context::generate`](crate::Context::generate) checks them all before the engine is called.
 ///
 /// ```
@@ -36,6 +37,77 @@ pub const MAX_REFERENCES: usize = 16;
 ///     .seed(42);
 /// # drop(request);
 /// ```
+///
+/// # Several pictures
+/// Each has a seed one higher than the one before:
+///
+/// ```no_run
+/// # use sdcpp::{Context, ImageRequest, ModelConfig};
+/// # fn main() -> sdcpp::Result<()> {
+/// # let mut context = Context::new(ModelConfig::new("sd15.safetensors"))?;
+/// let generated = context.generate(&ImageRequest::new("a lighthouse").seed(42).batch(3))?;
+/// assert_eq!(generated.seeds, [42, 43, 44]);
+/// for picture in &generated.images {
+///     picture.save(format!("lighthouse-{}.png", picture.seed()))?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # From a picture
+/// Redrawn (img2img), repainted where a mask is white (inpainting), and continued beyond its borders
+/// (outpainting):
+///
+/// ```no_run
+/// use sdcpp::{ImageRequest, Inpaint, InpaintArea, Outpaint, open_picture};
+///
+/// # fn main() -> sdcpp::Result<()> {
+/// let photo = open_picture("photo.jpg")?;
+///
+/// let painted = ImageRequest::new("an oil painting of a village")
+///     .init_image(photo.clone())
+///     .size(768, 512)
+///     .denoising_strength(0.6);
+///
+/// let repainted = ImageRequest::new("a red door")
+///     .init_image(photo.clone())
+///     .mask(open_picture("mask.png")?)
+///     .inpaint(Inpaint::new().mask_blur(4).area(InpaintArea::OnlyMasked { padding: 32 }));
+///
+/// let wider = ImageRequest::new("a village in the hills")
+///     .init_image(photo)
+///     .outpaint(Outpaint::new(256, 256, 0, 0))
+///     .denoising_strength(1.0);
+/// # drop((painted, repainted, wider));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # With references
+/// For models that edit (FLUX Kontext, Qwen-Image-Edit…); the prompt says what to change:
+///
+/// ```no_run
+/// use sdcpp::{ImageRequest, open_picture};
+///
+/// # fn main() -> sdcpp::Result<()> {
+/// let edited = ImageRequest::new("the person from the first picture wears the hat of the second")
+///     .reference_image(open_picture("person.png")?)
+///     .reference_image(open_picture("hat.png")?)
+///     .increase_reference_index(true)
+///     .cfg_scale(1.0)
+///     .size(1024, 1024);
+/// # drop(edited);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Text encoder
+/// Anime models are often made for the last layer but one of CLIP:
+///
+/// ```
+/// let request = sdcpp::ImageRequest::new("1girl, garden").clip_skip(2);
+/// # drop(request);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
@@ -45,7 +117,7 @@ pub struct ImageRequest {
     /// `<lora:name:0.8>` where the configuration has a
     /// [`lora_folder`](crate::ModelConfig::lora_folder).
     pub prompt: String,
-    /// What to avoid. Without effect at a [`cfg_scale`](Sampling::cfg_scale) of 1.
+    /// What to avoid; at most 32 KiB, weights as in the prompt. Without effect at a [`cfg_scale`](Sampling::cfg_scale) of 1.
     pub negative_prompt: String,
     /// Width in pixels, 1 to [`MAX_SIDE`]. The engine rounds up to what the model can draw: a
     /// multiple of 64 for UNets, 8 for most transformers. Default 512.
@@ -55,7 +127,8 @@ pub struct ImageRequest {
     /// Steps, guidance, sampler and scheduler.
     #[cfg_attr(feature = "schema", schemars(flatten))]
     pub sampling: Sampling,
-    /// The seed of the first picture; each next one has one more. Absent or negative: drawn at
+    /// The seed of the first picture; each next one has one more. At most the largest `i64` less
+    /// [`MAX_BATCH`]. Absent or negative: drawn at
     /// random and reported in [`Generated::seeds`](crate::Generated::seeds).
     pub seed: Option<i64>,
     /// How many pictures, 1 to [`MAX_BATCH`]. Default 1.
@@ -142,6 +215,12 @@ sampling_setters!(ImageRequest);
 
 setters! {
     ImageRequest {
+        into prompt: String;
+        into negative_prompt: String;
+        plain width: u32;
+        plain height: u32;
+        plain sampling: Sampling;
+        into loras: Vec<Lora>;
         plain batch: u32;
         plain denoising_strength: f32;
         plain inpaint: Inpaint;
@@ -162,13 +241,6 @@ impl ImageRequest {
     /// A request for `prompt`, everything else by default.
     pub fn new(prompt: impl Into<String>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
-    }
-
-    /// Sets [`negative_prompt`](Self#structfield.negative_prompt).
-    #[must_use]
-    pub fn negative_prompt(mut self, prompt: impl Into<String>) -> Self {
-        self.negative_prompt = prompt.into();
-        self
     }
 
     /// Sets [`width`](Self#structfield.width) and [`height`](Self#structfield.height).
@@ -204,6 +276,16 @@ impl ImageRequest {
     #[must_use]
     pub fn reference_image(mut self, picture: impl Into<DynamicImage>) -> Self {
         self.reference_images.push(on_white(picture.into()));
+        self
+    }
+
+    /// Sets [`reference_images`](Self#structfield.reference_images) from any pictures.
+    #[must_use]
+    pub fn reference_images(
+        mut self,
+        pictures: impl IntoIterator<Item = impl Into<DynamicImage>>,
+    ) -> Self {
+        self.reference_images = pictures.into_iter().map(|p| on_white(p.into())).collect();
         self
     }
 

@@ -9,7 +9,32 @@ pub const MAX_STEPS: u32 = 1000;
 pub(crate) const MOST_LAYERS: usize = 256;
 
 /// Sampler, steps and guidance. Part of [`ImageRequest`](crate::ImageRequest) and
-/// [`VideoRequest`](crate::VideoRequest), which have its methods too.
+/// [`VideoRequest`](crate::VideoRequest), which have its methods too. Where a field names no default
+/// it is absent or empty.
+///
+/// Noise levels of one's own in place of a scheduler's; the shift of a flow model's timesteps; the
+/// noise that ancestral samplers add:
+///
+/// ```
+/// use sdcpp::{ImageRequest, Sampler};
+///
+/// let own = ImageRequest::new("a fox").custom_sigmas([14.6, 6.5, 2.9, 1.1, 0.4, 0.0]);
+/// let shifted = ImageRequest::new("a fox").flow_shift(3.0).sampler(Sampler::Euler);
+/// let calmer = ImageRequest::new("a fox").sampler(Sampler::EulerA).eta(0.5);
+/// for request in [own, shifted, calmer] {
+///     assert!(request.check().is_ok());
+/// }
+/// ```
+///
+/// Adaptive projected guidance, which keeps high [`cfg_scale`](Self#structfield.cfg_scale)s from
+/// oversaturated colours:
+///
+/// ```
+/// let request = sdcpp::ImageRequest::new("a fox")
+///     .cfg_scale(12.0)
+///     .extra_sample_args("apg_eta=0,apg_momentum=-0.5,apg_norm_threshold=15");
+/// # drop(request);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
@@ -25,7 +50,8 @@ pub struct Sampling {
     pub image_cfg_scale: Option<f32>,
     /// Guidance of distilled models (FLUX), 0 to 100. Default 3.5.
     pub distilled_guidance: f32,
-    /// Skip-layer guidance, for transformers (SD3.5 medium above all). Default: off.
+    /// Skip-layer guidance (SD3.5 medium above all). SD3, FLUX, FLUX.2 and LongCat only; other models
+    /// draw as without. Default: off.
     pub skip_layers: Option<SkipLayers>,
     /// The sampler. Default: [`Sampler::Euler`] for transformer models, else
     /// [`Sampler::Dpmpp2m`].
@@ -37,12 +63,22 @@ pub struct Sampling {
     pub eta: Option<f32>,
     /// Shift of flow models' timesteps, above 0 to 100. Default: the model's.
     pub flow_shift: Option<f32>,
-    /// Timesteps of the distilled SDXL models that shift them (NitroSD), 0 to 1000. 0: off.
+    /// Timesteps of the distilled SDXL models that shift them (NitroSD), 0 to 1000. 0: off. Default 0.
     pub shifted_timestep: u32,
-    /// Noise levels in place of a scheduler's: two at least, falling, the last usually 0. Sets the
-    /// steps to one less than their number.
+    /// Noise levels in place of a scheduler's: 2 to 1001 finite numbers from 0 up, falling, the last
+    /// usually 0. Sets the steps to one less than their number. Default: empty, the scheduler's.
     pub custom_sigmas: Vec<f32>,
-    /// Further arguments of samplers and guidance, as `key=value,…`.
+    /// Further arguments of samplers and guidance, as `key=value,…`; at most 32 KiB. The engine warns
+    /// of values it cannot read, and ignores keys it does not know.
+    ///
+    /// - Adaptive projected guidance: `apg_eta` (1), `apg_momentum` (0), `apg_norm_threshold` (0) and
+    ///   `apg_norm_threshold_smoothing` (0); on when one of the first three differs from what is in
+    ///   brackets.
+    /// - [`skip_layers`](Self::skip_layers): `slg_uncond=true` leaves the layers out of the negative
+    ///   prediction.
+    /// - [`Sampler::Lcm`]: `noise_clip_std`, `noise_scale_start`, `noise_scale_end`.
+    /// - [`Sampler::EulerGe`]: `gamma` (2).
+    /// - [`Scheduler::Ltx2`]: `max_shift`, `base_shift`, `terminal`, `stretch`.
     pub extra_sample_args: Option<String>,
 }
 
@@ -68,13 +104,23 @@ impl Default for Sampling {
 /// Skip-layer guidance: the model also predicts with some of its layers left out, and the result is
 /// led away from that. Costs one more evaluation in the steps it is on for.
 ///
-/// As in Stability's SD3.5 reference, layers 7, 8 and 9, from 1 % to 20 % of the steps, scale 2.5.
+/// SD3, FLUX, FLUX.2 and LongCat can leave layers out; other models draw as without. The default is
+/// as in Stability's SD3.5 reference: layers 7, 8 and 9, from 1 % to 20 % of the steps, scale 2.5.
+///
+/// ```
+/// use sdcpp::{ImageRequest, SkipLayers};
+///
+/// let medium = ImageRequest::new("hands of a potter").skip_layers(SkipLayers::default());
+/// let own = ImageRequest::new("hands of a potter")
+///     .skip_layers(SkipLayers::new([8, 9]).start(0.05).end(0.3).scale(2.0));
+/// # drop((medium, own));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct SkipLayers {
-    /// The layers to leave out, from 0; at most 256.
+    /// The layers to leave out: 1 to 256 of them, each 0 to 1000. Default: 7, 8 and 9.
     pub layers: Vec<u32>,
     /// Where it begins, as a share of the steps, 0 to 1. Default 0.01.
     pub start: f32,
@@ -115,9 +161,27 @@ impl SkipLayers {
 
 setters! {
     SkipLayers {
+        into layers: Vec<u32>;
         plain start: f32;
         plain end: f32;
         plain scale: f32;
+    }
+}
+
+setters! {
+    Sampling {
+        plain steps: u32;
+        plain cfg_scale: f32;
+        some image_cfg_scale: f32;
+        plain distilled_guidance: f32;
+        some skip_layers: SkipLayers;
+        some sampler: Sampler;
+        some scheduler: Scheduler;
+        some eta: f32;
+        some flow_shift: f32;
+        plain shifted_timestep: u32;
+        into custom_sigmas: Vec<f32>;
+        text extra_sample_args;
     }
 }
 

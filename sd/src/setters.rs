@@ -1,7 +1,7 @@
 //! Chainable methods that set the public field of the same name.
 
 /// `path` and `text` fields are optional and take anything that becomes one, `some` fields are
-/// optional, `plain` fields are not.
+/// optional, `plain` fields are not, and `into` fields take anything that becomes their type.
 macro_rules! setters {
     ($struct:ident { $($kind:ident $field:ident $(: $type:ty)?;)* }) => {
         impl $struct {
@@ -24,6 +24,9 @@ macro_rules! setter {
     };
     (plain $field:ident: $type:ty) => {
         $crate::setters::setter!(@ $field, ($type), |v| v);
+    };
+    (into $field:ident: $type:ty) => {
+        $crate::setters::setter!(@ $field, (impl Into<$type>), |v| v.into());
     };
     (@ $field:ident, ($($type:tt)+), |$value:ident| $set:expr) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](Self#structfield.", stringify!($field), ").")]

@@ -29,6 +29,22 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Its name, for logs and protocols, as in `vae_decoding`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Opening => "opening",
+            Self::Loading => "loading",
+            Self::TextEncoding => "text_encoding",
+            Self::VaeEncoding => "vae_encoding",
+            Self::Sampling => "sampling",
+            Self::VaeDecoding => "vae_decoding",
+            Self::Upscaling => "upscaling",
+            Self::Converting => "converting",
+            Self::Preprocessing => "preprocessing",
+        }
+    }
+
     /// An unknown number is a stage this crate has no name for.
     pub(crate) fn from_shim(value: i32) -> Self {
         match value {

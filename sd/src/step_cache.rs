@@ -48,7 +48,7 @@ pub struct EasyCache {
     pub reuse_threshold: f32,
     /// Share of the steps before it begins, 0 to below [`end`](Self::end). Default 0.15.
     pub start: f32,
-    /// Share of the steps after which it ends, to 1. Default 0.95.
+    /// Share of the steps after which it ends, above 0 to 1. Default 0.95.
     pub end: f32,
 }
 
@@ -68,7 +68,7 @@ pub struct UCache {
     pub reuse_threshold: f32,
     /// Share of the steps before it begins, 0 to below [`end`](Self::end). Default 0.15.
     pub start: f32,
-    /// Share of the steps after which it ends, to 1. Default 0.95.
+    /// Share of the steps after which it ends, above 0 to 1. Default 0.95.
     pub end: f32,
     /// What is left of the summed change at each step, 0 to 1. Default 1.
     pub error_decay_rate: f32,
@@ -105,15 +105,21 @@ pub struct DbCache {
     /// Default 0.08.
     pub residual_threshold: f32,
     /// Steps at the beginning that are computed whole, 0 to 1000. Default 8.
+    /// The engine at the pin reads it and makes nothing of it.
     pub warmup_steps: u32,
-    /// The most steps that may be cached. Default: no limit.
+    /// The most steps that may be cached, 0 to 1000. Default: no limit.
+    /// The engine at the pin reads it and makes nothing of it.
     pub max_cached_steps: Option<u32>,
-    /// The most steps in a row that may be cached. Default: no limit.
+    /// The most steps in a row that may be cached, 0 to 1000. Default: no limit.
+    /// The engine at the pin reads it and makes nothing of it.
     pub max_continuous_cached_steps: Option<u32>,
     /// Which steps are computed whole; empty: as the residual says. Steps past its end are computed.
+    /// At most [`MAX_STEPS`](crate::MAX_STEPS). Default: empty.
+    /// The engine at the pin reads it and makes nothing of it.
     pub steps_mask: Vec<bool>,
     /// Whether a step that the mask would cache is computed all the same when the residual changed
     /// too much. Default: yes.
+    /// The engine at the pin reads it and makes nothing of it.
     pub dynamic_mask: bool,
 }
 
@@ -212,7 +218,7 @@ setters! {
         plain warmup_steps: u32;
         some max_cached_steps: u32;
         some max_continuous_cached_steps: u32;
-        plain steps_mask: Vec<bool>;
+        into steps_mask: Vec<bool>;
         plain dynamic_mask: bool;
     }
 }

@@ -17,14 +17,15 @@ use crate::{Result, setters::setters, validate};
 pub struct VaeTiling {
     /// Tile width and height in latent units (8 pixels for most models), 4 to 4096. Default 32.
     pub tile_size: (u32, u32),
-    /// Tile width and height relative to the latent, each above 0 to 1000: up to 1 a share of it,
-    /// above 1 how many tiles fit across. Replaces [`tile_size`](Self::tile_size).
+    /// Tile width and height relative to the latent, each 0.001 to 1000: up to 1 a share of it,
+    /// above 1 how many tiles fit across. Replaces [`tile_size`](Self::tile_size). Default: absent.
     pub relative_size: Option<(f32, f32)>,
     /// Share of a tile that overlaps its neighbour, 0 to 0.5. Default 0.5.
     pub overlap: f32,
     /// Cuts videos in time too, in the VAEs that can (LTX). Default: no.
     pub temporal: bool,
-    /// Further arguments of the VAE's own tiling, as `key=value,…` (LTX).
+    /// Further arguments of the VAE's own tiling, as `key=value,…`; at most 32 KiB. LTX knows
+    /// `temporal_tile_frames` and `temporal_tile_overlap`. Default: none.
     pub extra_args: Option<String>,
 }
 
@@ -42,6 +43,7 @@ impl Default for VaeTiling {
 
 setters! {
     VaeTiling {
+        plain tile_size: (u32, u32);
         plain overlap: f32;
         plain temporal: bool;
         some relative_size: (f32, f32);

@@ -17,14 +17,45 @@ pub const MAX_FRAMES: u32 = 4096;
 /// let request = VideoRequest::new("waves on a beach").size(480, 320).frames(33).fps(16).seed(7);
 /// # drop(request);
 /// ```
+///
+/// Fields may be set directly or by the methods of the same names, lists also one by one; where a
+/// field names no default it is absent or empty.
+///
+/// # From frames
+/// Between a first and a last frame (Wan's first-and-last-frame models, LTX), and after a control
+/// video such as depth or poses (VACE):
+///
+/// ```no_run
+/// use sdcpp::{VideoRequest, open_picture};
+///
+/// # fn main() -> sdcpp::Result<()> {
+/// let between = VideoRequest::new("the flower opens")
+///     .init_image(open_picture("bud.png")?)
+///     .end_image(open_picture("flower.png")?)
+///     .frames(33);
+///
+/// let mut poses = Vec::new();
+/// for index in 0..33 {
+///     poses.push(open_picture(format!("pose-{index:04}.png"))?);
+/// }
+/// let dance = VideoRequest::new("a dancer on a stage")
+///     .init_image(open_picture("dancer.png")?)
+///     .control_frames(poses)
+///     .vace_strength(0.8)
+///     .frames(33);
+/// # drop((between, dance));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct VideoRequest {
-    /// What to show, as [`ImageRequest::prompt`](crate::ImageRequest::prompt).
+    /// What to show, as [`ImageRequest::prompt`](crate::ImageRequest#structfield.prompt). At most
+    /// 32 KiB.
     pub prompt: String,
-    /// What to avoid.
+    /// What to avoid; at most 32 KiB. Without effect at a [`cfg_scale`](Sampling::cfg_scale) of 1.
     pub negative_prompt: String,
     /// Width in pixels, 1 to [`MAX_SIDE`]; rounded up to a multiple of 16 (Wan) or 32 (LTX).
     /// Default 512.
@@ -44,9 +75,10 @@ pub struct VideoRequest {
     /// Noise level at which Wan 2.2 changes from the high-noise model to the other, 0 to 1.
     /// Default 0.875.
     pub moe_boundary: f32,
-    /// The seed. Absent or negative: drawn at random and reported.
+    /// The seed. Absent or negative: drawn at random and reported in
+    /// [`GeneratedVideo::seed`](crate::GeneratedVideo::seed).
     pub seed: Option<i64>,
-    /// CLIP layers to leave out at the end, 1 to 12.
+    /// CLIP layers to leave out at the end, 1 to 12; the model's own when absent. 1 is none.
     pub clip_skip: Option<u32>,
     /// LoRAs, besides those that the prompt names; at most 64.
     pub loras: Vec<Lora>,
@@ -103,6 +135,12 @@ sampling_setters!(VideoRequest);
 
 setters! {
     VideoRequest {
+        into prompt: String;
+        into negative_prompt: String;
+        plain width: u32;
+        plain height: u32;
+        plain sampling: Sampling;
+        into loras: Vec<Lora>;
         plain frames: u32;
         plain fps: u32;
         plain high_noise: HighNoise;
@@ -121,13 +159,6 @@ impl VideoRequest {
     /// A request for `prompt`, everything else by default.
     pub fn new(prompt: impl Into<String>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
-    }
-
-    /// Sets [`negative_prompt`](Self#structfield.negative_prompt).
-    #[must_use]
-    pub fn negative_prompt(mut self, prompt: impl Into<String>) -> Self {
-        self.negative_prompt = prompt.into();
-        self
     }
 
     /// Sets [`width`](Self#structfield.width) and [`height`](Self#structfield.height).
@@ -163,6 +194,16 @@ impl VideoRequest {
     #[must_use]
     pub fn control_frame(mut self, picture: impl Into<DynamicImage>) -> Self {
         self.control_frames.push(on_white(picture.into()));
+        self
+    }
+
+    /// Sets [`control_frames`](Self#structfield.control_frames) from any pictures.
+    #[must_use]
+    pub fn control_frames(
+        mut self,
+        pictures: impl IntoIterator<Item = impl Into<DynamicImage>>,
+    ) -> Self {
+        self.control_frames = pictures.into_iter().map(|p| on_white(p.into())).collect();
         self
     }
 

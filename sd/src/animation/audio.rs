@@ -4,7 +4,7 @@ use super::{
     file::{self, Target},
     wav,
 };
-use crate::{Error, Result, validate};
+use crate::{Error, Result, named::choice_names, validate};
 use std::{
     io::{Seek, Write},
     path::Path,
@@ -45,6 +45,13 @@ pub enum WavSamples {
     Pcm16,
     /// 32-bit floats, exactly as they are: for further work.
     Float32,
+}
+
+choice_names! {
+    WavSamples as "wav_samples" {
+        Pcm16 = "pcm16";
+        Float32 = "float32";
+    }
 }
 
 impl Audio {

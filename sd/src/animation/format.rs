@@ -71,8 +71,9 @@ impl AnimationFormat {
         if self == Self::Gif { 50.0 } else { 1000.0 }
     }
 
-    pub(super) fn has_sound(self) -> bool {
-        self == Self::Avi
+    /// Whether its files can have sound; the others leave an animation's out.
+    pub const fn has_sound(self) -> bool {
+        matches!(self, Self::Avi)
     }
 
     pub(super) fn check_built(self) -> Result<()> {

@@ -1,12 +1,11 @@
 //! One frame's pixels, borrowed.
 
-use crate::{Error, Result};
+use crate::{Error, Picture, Result};
 use image::RgbImage;
 
 /// The pixels of one frame: 8-bit RGB, rows from the top, without padding.
 ///
-/// Made of an [`RgbImage`] by `into`, and of a [`Picture`](crate::Picture) that has no transparency
-/// by `Frame::new(picture.width(), picture.height(), picture.as_bytes())`.
+/// Made of an [`RgbImage`] by `into`, and of a [`Picture`] that has no transparency by `try_into`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     width: u32,
@@ -66,6 +65,19 @@ impl<'a> From<&'a RgbImage> for Frame<'a> {
             Some(pixels) => Self { width, height, pixels },
             None => Self { width: 0, height: 0, pixels: &[] },
         }
+    }
+}
+
+impl<'a> TryFrom<&'a Picture> for Frame<'a> {
+    type Error = Error;
+
+    /// [`Error::InvalidParameter`] if the picture is not RGB.
+    fn try_from(picture: &'a Picture) -> Result<Self> {
+        if picture.channels() == 3 {
+            return Self::new(picture.width(), picture.height(), picture.as_bytes());
+        }
+        let value = format!("a picture of {} channels", picture.channels());
+        Err(Error::invalid("frame", value, "RGB, without transparency"))
     }
 }
 

@@ -44,6 +44,24 @@ fn files_appear_whole_and_by_their_name() {
 }
 
 #[test]
+fn formats_without_sound_leave_it_out() {
+    let frames = frames(3, 8, 8);
+    let silent = Animation::new(&frames, 8.0);
+    let audio = Audio::new([0.5; 8000], 16_000, 1);
+    let sounding = silent.clone().audio(&audio);
+    for format in [AnimationFormat::Gif, AnimationFormat::Apng] {
+        assert!(!format.has_sound());
+        assert!(bytes(&sounding, format) == bytes(&silent, format), "{format}");
+    }
+    let (long, short) =
+        (bytes(&sounding, AnimationFormat::Avi), bytes(&silent, AnimationFormat::Avi));
+    assert!(long.len() > short.len() + 16_000, "{} and {}", long.len(), short.len());
+    let folder = tempfile::tempdir().unwrap();
+    let files = sounding.save(folder.path().join("a.png")).unwrap();
+    assert_eq!(files.len(), 3);
+}
+
+#[test]
 fn sound_is_checked_by_name() {
     let cases = [
         (Audio::new([], 8000, 1), "audio.samples is a list of 0"),
