@@ -46,7 +46,7 @@ impl GeneratedVideo {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`] if a frame is not RGB.
+    /// [`Error::InvalidParameter`](crate::Error::InvalidParameter) if a frame is not RGB.
     pub fn animation(&self) -> Result<Animation<'_>> {
         let frames: Vec<_> = self.frames.iter().map(Frame::try_from).collect::<Result<_>>()?;
         let mut animation = Animation::new(frames, f64::from(self.fps));

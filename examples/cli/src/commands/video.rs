@@ -156,15 +156,11 @@ impl Video {
         let mut animation = video.animation()?;
         animation.quality = self.video.quality.unwrap_or(animation.quality);
         let mut sound = Value::Null;
-        if let Some(audio) = &video.audio {
-            if format == AnimationFormat::Avi {
-                animation = animation.audio(audio);
-            } else {
-                let wav = path.with_extension("wav");
-                audio.save_wav(&wav, WavSamples::Pcm16)?;
-                report.line(wav.display().to_string());
-                sound = wav.display().to_string().into();
-            }
+        if let Some(audio) = video.audio.as_ref().filter(|_| !format.has_sound()) {
+            let wav = path.with_extension("wav");
+            audio.save_wav(&wav, WavSamples::Pcm16)?;
+            report.line(wav.display().to_string());
+            sound = wav.display().to_string().into();
         }
         let files = animation.save_as(&path, format)?;
         let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
