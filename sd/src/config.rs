@@ -73,7 +73,7 @@ pub struct Embedding {
 ///     .clip_l("clip_l.safetensors")
 ///     .t5xxl("t5xxl_fp16.safetensors")
 ///     .vae("ae.safetensors")
-///     .tensor_type_rules(r"^vae\.=f16,model\.diffusion_model\.=q8_0")
+///     .tensor_type_rules(r"^first_stage_model\.=f16,model\.diffusion_model\.=q8_0")
 ///     .backend("cuda0,te=cpu,vae=cpu")
 ///     .params_backend("cpu");
 /// // No more than 6 GiB of device memory, each layer brought in ahead of its use.
@@ -148,7 +148,11 @@ pub struct ModelConfig {
     /// Converts the weights at loading. Default: as in the file.
     pub weight_type: Option<WeightType>,
     /// Types by tensor name: `pattern=type,…` with the engine's (ECMAScript) regular expressions, as
-    /// in `^vae\.=f16,model\.=q8_0`. Patterns of at most 1 KiB.
+    /// in `^first_stage_model\.=f16,^model\.diffusion_model\.=q8_0`. The names are the engine's, whatever
+    /// the file calls them: the VAE's begin with `first_stage_model.`, the diffusion model's with
+    /// `model.diffusion_model.`, the text encoders' with `cond_stage_model.` (SD 1.x to SDXL) or
+    /// `text_encoders.`. The first pattern found in a name counts; patterns are at most 1 KiB long,
+    /// without `,` and `=`. Biases, norms' scales and embeddings keep their types.
     pub tensor_type_rules: Option<String>,
     /// Which random numbers noise is drawn from. Default: [`RngKind::Cuda`].
     pub rng: RngKind,

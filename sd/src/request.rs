@@ -128,8 +128,8 @@ pub struct ImageRequest {
     #[cfg_attr(feature = "schema", schemars(flatten))]
     pub sampling: Sampling,
     /// The seed of the first picture; each next one has one more. At most the largest `i64` less
-    /// [`MAX_BATCH`]. Absent or negative: drawn at
-    /// random and reported in [`Generated::seeds`](crate::Generated::seeds).
+    /// [`MAX_BATCH`]. Absent or negative: drawn at random and reported in
+    /// [`Generated::seeds`](crate::Generated::seeds).
     pub seed: Option<i64>,
     /// How many pictures, 1 to [`MAX_BATCH`]. Default 1.
     pub batch: u32,

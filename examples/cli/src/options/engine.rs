@@ -13,7 +13,7 @@ pub(crate) struct EngineOptions {
     /// Type the weights are converted to, as f16, q8_0 or q4_K; else as in the file
     #[arg(long = "type", value_name = "TYPE")]
     weight_type: Option<WeightType>,
-    /// Types by tensor name, as "^vae\.=f16,model\.=q8_0"
+    /// Types by tensor name, as "^first_stage_model\.=f16,model\.diffusion_model\.=q8_0"
     #[arg(long, value_name = "RULES")]
     tensor_type_rules: Option<String>,
     /// Random numbers: cuda (A1111 on a GPU), cpu (ComfyUI) or std_default
