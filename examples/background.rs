@@ -1,7 +1,7 @@
 //! Makes a background for a page or a desktop, of any size, from words.
 //!
 //! ```sh
-//! cargo run --release --example background -- --prompt "a purple cross" --size 1280x720
+//! cargo run --release --example background -- --prompt "a blue square" --size 1280x720
 //! cargo run --release --example background -- --prompt "a green hill" --fill enlarge --model sd15.gguf
 //! ```
 //!

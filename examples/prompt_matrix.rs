@@ -89,7 +89,7 @@ impl Matrix {
             Some((columns, rows)) => {
                 let named = |labels: Vec<String>| -> Vec<String> {
                     let plain = |label: String| match label.trim_matches([',', ' ']) {
-                        "" => "–".to_owned(),
+                        "" => "without".to_owned(),
                         text => text.to_owned(),
                     };
                     labels.into_iter().map(plain).collect()

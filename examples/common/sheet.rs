@@ -9,7 +9,7 @@ const LINE: u32 = RasterHeight::Size16.val() as u32;
 const GAP: u32 = 6;
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 
-/// Pictures of one size, row by row.
+/// Pictures row by row, in cells as large as the largest.
 pub(crate) struct Sheet {
     /// Labels above the columns; as many as there are columns.
     pub(crate) columns: Vec<String>,
@@ -20,7 +20,8 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// Lays the pictures out. Those that are too many for the rows go into further ones.
     pub(crate) fn draw(&self, pictures: &[RgbImage]) -> RgbImage {
-        let (width, height) = pictures.first().map_or((0, 0), RgbImage::dimensions);
+        let width = pictures.iter().map(RgbImage::width).max().unwrap_or(0);
+        let height = pictures.iter().map(RgbImage::height).max().unwrap_or(0);
         let columns = self.columns.len().max(1);
         let left = self.rows.iter().map(|label| text_width(label)).max().unwrap_or(0);
         let left = if left == 0 { GAP } else { left + 2 * GAP };
@@ -45,7 +46,8 @@ impl Sheet {
             write(&mut sheet, label, GAP, y_of(row) + height.saturating_sub(LINE) / 2);
         }
         for (index, picture) in pictures.iter().enumerate() {
-            let (x, y) = (x_of(index % columns), y_of(index / columns));
+            let x = x_of(index % columns) + (width - picture.width()) / 2;
+            let y = y_of(index / columns) + (height - picture.height()) / 2;
             imageops::replace(&mut sheet, picture, x.into(), y.into());
         }
         sheet
