@@ -178,7 +178,7 @@ fn rgb(mask: &GrayImage) -> RgbImage {
 fn samplers(studio: &mut Studio) -> Result<(), Error> {
     let mut pictures = Vec::new();
     for sampler in Sampler::ALL {
-        let request = demo("a red cross").steps(6).sampler(*sampler);
+        let request = demo("a red cross").sampler(*sampler);
         pictures.push((sampler.name().to_owned(), studio.draw(&request)?));
     }
     studio.save("samplers", &labelled(&pictures, 6))
