@@ -44,19 +44,32 @@ impl Family {
     }
 
     /// Whether reference pictures change what it draws. The engine ignores them otherwise; with
-    /// Z-Image it reads out of bounds and then counts tokens wrongly, at the pin.
+    /// Z-Image it reads out of bounds and then counts tokens wrongly, and with FLUX Fill it fails
+    /// an assertion, at the pin.
     pub(crate) fn takes_references(&self) -> bool {
         self.is_unet_edit()
-            || self.name.starts_with("Flux")
             || matches!(
                 self.name.as_str(),
-                "Flex.2" | "Qwen Image" | "Longcat-Image" | "Ovis Image" | "HiDream O1" | "PiD"
+                "Flux"
+                    | "Flux.2"
+                    | "Flux.2 klein"
+                    | "Qwen Image"
+                    | "Longcat-Image"
+                    | "Ovis Image"
+                    | "HiDream O1"
+                    | "PiD"
             )
     }
 
     /// Whether it draws nothing without one.
     pub(crate) fn needs_reference(&self) -> bool {
         self.name == "PiD"
+    }
+
+    /// Whether the tiny autoencoder, which is one for videos here, takes no pictures: the engine
+    /// fails an assertion.
+    pub(crate) fn taesd_only_decodes(&self) -> bool {
+        self.name == "Qwen Image"
     }
 
     pub(crate) fn is_ltx(&self) -> bool {

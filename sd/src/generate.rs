@@ -143,6 +143,15 @@ impl Context {
                 "at least one picture to edit",
             ));
         }
+        let encodes = request.init_image.is_some() || !request.reference_images.is_empty();
+        let tiny = self.config.taesd.is_some() && !self.config.taesd_preview_only;
+        if encodes && tiny && family.taesd_only_decodes() {
+            return unsupported(
+                format!("input pictures with {family} and a TAESD"),
+                "its tiny autoencoder only decodes; give the VAE too, with taesd_preview_only"
+                    .to_owned(),
+            );
+        }
         if family.is_inpaint() && request.mask.is_none() {
             return Err(Error::invalid(
                 "mask",

@@ -48,6 +48,8 @@ named_enum! {
 /// # drop(request);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct HiresFix {
     /// How the first pass is enlarged. Default: [`HiresUpscaler::Latent`].

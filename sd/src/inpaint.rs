@@ -22,6 +22,8 @@ pub(crate) use plan::Plan;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 pub struct Inpaint {
     /// How softly the repainted part fades into what is kept: the standard deviation of a Gaussian
     /// in pixels of the picture, 0 to 64. What is white in the mask is repainted in full, and fades
@@ -42,6 +44,9 @@ pub struct Inpaint {
 /// Which part of a masked picture is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum InpaintArea {
     /// All of it, in the size of the request.
     #[default]

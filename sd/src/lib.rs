@@ -16,14 +16,21 @@
 //! - An [`ImageRequest`] says what to draw; every value is checked before the engine sees it.
 //! - A [`Watch`] follows an operation and stops it: by closure, channel, token or time limit.
 //! - [`Generated`] has the [`Picture`]s, in the engine's own memory, the seeds and the timings.
+//! - [`Parameters`] are what a picture's file says about how it was made.
 //! - An [`Error`] says what failed, on what, and what to try; engine assertions and exceptions are
 //!   errors too, and leave the process alive.
 //! - Log lines go to [`tracing`] with the target `sdcpp::engine`; nothing is written to stdout.
+//!
+#![cfg_attr(feature = "serde", doc = include_str!("json/json.md"))]
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
 mod animation;
 mod blend;
+// Which of them are used depends on the features.
+#[cfg(test)]
+#[allow(dead_code)]
+mod arbitrary;
 mod canny;
 mod canvas;
 mod config;
@@ -41,6 +48,7 @@ mod hires;
 mod infotext;
 mod inpaint;
 mod input;
+mod json;
 mod lora;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
@@ -78,6 +86,7 @@ pub use error::{EngineReport, Error, Result, VaeOperation};
 pub use generated::Generated;
 pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
+pub use infotext::Parameters;
 pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
 pub use model_file::{

@@ -9,10 +9,12 @@ use std::{
 };
 
 /// The most LoRAs in one request.
-const MOST_LORAS: usize = 64;
+pub(crate) const MOST_LORAS: usize = 64;
 
 /// A LoRA file and how strongly it counts.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct Lora {
     /// The file, safetensors or GGUF.

@@ -65,6 +65,36 @@ macro_rules! named_enum {
             }
         }
 
+        impl serde::Serialize for $enum {
+            /// The engine's name.
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::json::write_name(self.name(), serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $enum {
+            /// Whatever [`FromStr`](std::str::FromStr) accepts.
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::json::read_name(deserializer)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $enum {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($enum).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let names: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
+                schemars::json_schema!({ "type": "string", "enum": names })
+            }
+        }
+
         impl std::str::FromStr for $enum {
             type Err = crate::Error;
 

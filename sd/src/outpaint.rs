@@ -23,6 +23,8 @@ pub(crate) use plan::Plan;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 pub struct Outpaint {
     /// Pixels to add at the left. At least one side has some.
     pub left: u32,
@@ -44,6 +46,9 @@ pub struct Outpaint {
 /// denoising strength, and guides the colours even then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OutpaintFill {
     /// The border's pixels drawn out, and blurred: for skies, walls and most else.
     #[default]

@@ -7,15 +7,18 @@ use std::path::PathBuf;
 /// The word that a prompt must have after the class of person, as in "a man img on a beach".
 pub(crate) const TRIGGER: &str = "img";
 /// The most photographs: each takes a token of the prompt's 77.
-const MOST_IMAGES: usize = 16;
+pub(crate) const MOST_IMAGES: usize = 16;
 
 /// Photographs of one person, for an SDXL model with
 /// [`ModelConfig::photo_maker`](crate::ModelConfig::photo_maker). The prompt must have the word `img`
 /// after a word for the person, as in "a man img on a beach".
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct PhotoMaker {
     /// The photographs, 1 to 16.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub id_images: Vec<RgbImage>,
     /// The file with the face embeddings that version 2 needs, one for each photograph.
     pub id_embed: Option<PathBuf>,

@@ -1,6 +1,9 @@
 //! What suits one model: values between the user's settings and the general defaults.
 
-use crate::{Error, ImageRequest, ModelConfig, Result, Sampler, Scheduler};
+use crate::{
+    Error, ImageRequest, ModelConfig, Result, Sampler, Scheduler,
+    json::{Object, object},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -36,7 +39,17 @@ pub struct Preset {
     pub taesd: Option<PathBuf>,
 }
 
-const KEYS: &str = "width, height, steps, cfg_scale, sampler, scheduler, vae, taesd";
+object! {
+    Preset = Preset::default();
+    width;
+    height;
+    steps;
+    cfg_scale;
+    sampler;
+    scheduler;
+    vae;
+    taesd;
+}
 
 impl Preset {
     /// The preset beside `model`; empty if there is none.
@@ -64,28 +77,12 @@ impl Preset {
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self> {
-        let invalid = |value: String, allowed: &str| Error::invalid("preset", value, allowed);
-        let parsed: serde_json::Value = serde_json::from_str(text)
-            .map_err(|e| invalid(format!("no JSON ({e})"), "a JSON object"))?;
-        let object =
-            parsed.as_object().ok_or_else(|| invalid(parsed.to_string(), "a JSON object"))?;
-        let mut preset = Self::default();
-        for (key, value) in object {
-            let wrong = || invalid(format!("{key}: {value}"), KEYS);
-            let number =
-                || value.as_u64().and_then(|v| u32::try_from(v).ok()).map(Some).ok_or_else(wrong);
-            let word = || value.as_str().ok_or_else(wrong);
-            match key.as_str() {
-                "width" => preset.width = number()?,
-                "height" => preset.height = number()?,
-                "steps" => preset.steps = number()?,
-                "cfg_scale" => preset.cfg_scale = Some(value.as_f64().ok_or_else(wrong)? as f32),
-                "sampler" => preset.sampler = Some(word()?.parse()?),
-                "scheduler" => preset.scheduler = Some(word()?.parse()?),
-                "vae" => preset.vae = Some(folder.join(word()?)),
-                "taesd" => preset.taesd = Some(folder.join(word()?)),
-                _ => return Err(wrong()),
-            }
+        let mut preset: Self = serde_json::from_str(text).map_err(|error| {
+            let allowed = format!("a JSON object with the keys {}", Self::keys().join(", "));
+            Error::invalid("preset", format!("no usable JSON ({error})"), allowed)
+        })?;
+        for file in [&mut preset.vae, &mut preset.taesd].into_iter().flatten() {
+            *file = folder.join(&*file);
         }
         Ok(preset)
     }
@@ -140,11 +137,11 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, part) in [
-            ("[]", "[]"),
-            ("{", "no JSON"),
-            (r#"{"stepz":1}"#, "stepz: 1"),
-            (r#"{"steps":-1}"#, "steps: -1"),
-            (r#"{"sampler":"none such"}"#, "sampler"),
+            ("[]", "sequence"),
+            ("{", "no usable JSON (EOF"),
+            (r#"{"stepz":1}"#, "unknown key `stepz`; the keys are width, "),
+            (r#"{"steps":-1}"#, "`steps`: invalid value: integer `-1`"),
+            (r#"{"sampler":"none such"}"#, "`sampler`: \"none such\" is none of euler, "),
         ] {
             let error = Preset::parse(text, Path::new("")).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

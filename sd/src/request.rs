@@ -37,6 +37,8 @@ pub const MAX_REFERENCES: usize = 16;
 /// # drop(request);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct ImageRequest {
     /// What to draw. At most 32 KiB; weights as in `(word:1.2)`, within ±1000; LoRAs as in
@@ -51,6 +53,7 @@ pub struct ImageRequest {
     /// Height in pixels, as the width. Default 512.
     pub height: u32,
     /// Steps, guidance, sampler and scheduler.
+    #[cfg_attr(feature = "schema", schemars(flatten))]
     pub sampling: Sampling,
     /// The seed of the first picture; each next one has one more. Absent or negative: drawn at
     /// random and reported in [`Generated::seeds`](crate::Generated::seeds).
@@ -63,12 +66,14 @@ pub struct ImageRequest {
     pub loras: Vec<Lora>,
     /// A picture to start from (img2img), resized to the size of the request (Lanczos), whatever its
     /// shape.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::json::schema::Base64Picture>"))]
     pub init_image: Option<RgbImage>,
     /// How much of the [`init_image`](Self::init_image) may change, 0 to 1 (A1111's denoising
     /// strength). 0 keeps it, but for one step; 1 ignores it. Default 0.75.
     pub denoising_strength: f32,
     /// Where the [`init_image`](Self::init_image) may change (inpainting): white repaints, black
     /// keeps, divided at half. Of the same size as it.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::json::schema::Base64Picture>"))]
     pub mask: Option<GrayImage>,
     /// How the [`mask`](Self::mask) counts, and what is kept. Default: as the engine does it.
     pub inpaint: Inpaint,
@@ -77,6 +82,7 @@ pub struct ImageRequest {
     pub outpaint: Option<Outpaint>,
     /// Pictures the model edits or takes things from (FLUX Kontext, FLUX.2, Qwen-Image-Edit,
     /// InstructPix2Pix…), at most [`MAX_REFERENCES`].
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub reference_images: Vec<RgbImage>,
     /// Whether references are resized to about as many pixels as the picture has, 1024² at most,
     /// with their own aspect ratio. Default: yes; otherwise they are taken as they are.
@@ -88,6 +94,7 @@ pub struct ImageRequest {
     /// ([`ModelConfig::control_net`](crate::ModelConfig::control_net)), or a model with control
     /// input of its own (FLUX Control); see [`canny`](crate::canny). Resized to the size of the
     /// request.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::json::schema::Base64Picture>"))]
     pub control_image: Option<RgbImage>,
     /// How strongly the ControlNet counts, 0 to 10; at 0 not at all. Default 0.9.
     pub control_strength: f32,

@@ -5,9 +5,14 @@ use crate::{Error, Result, Sampler, Scheduler, setters::setters, validate};
 /// The most sampling steps.
 pub const MAX_STEPS: u32 = 1000;
 
+/// The most layers that are left out.
+pub(crate) const MOST_LAYERS: usize = 256;
+
 /// Sampler, steps and guidance. Part of [`ImageRequest`](crate::ImageRequest) and
 /// [`VideoRequest`](crate::VideoRequest), which have its methods too.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct Sampling {
     /// Sampling steps, 1 to [`MAX_STEPS`]. Default 20.
@@ -65,6 +70,8 @@ impl Default for Sampling {
 ///
 /// As in Stability's SD3.5 reference, layers 7, 8 and 9, from 1 % to 20 % of the steps, scale 2.5.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct SkipLayers {
     /// The layers to leave out, from 0; at most 256.
@@ -90,7 +97,6 @@ impl SkipLayers {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        const MOST_LAYERS: usize = 256;
         if self.layers.is_empty() || self.layers.len() > MOST_LAYERS {
             return Err(Error::invalid(
                 "skip_layers.layers",

@@ -40,6 +40,8 @@ pub enum StepCache {
 
 /// Settings of [`StepCache::EasyCache`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct EasyCache {
     /// Steps are skipped until their summed change passes this, 0 to 100. Default 0.2.
@@ -58,6 +60,8 @@ impl Default for EasyCache {
 
 /// Settings of [`StepCache::UCache`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct UCache {
     /// Steps are skipped until their summed change passes this, 0 to 100. Default 1.
@@ -89,6 +93,8 @@ impl Default for UCache {
 
 /// Settings of [`StepCache::DbCache`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct DbCache {
     /// Blocks at the front that are always computed, 0 to 1000. Default 8.
@@ -128,6 +134,8 @@ impl Default for DbCache {
 
 /// Settings of [`StepCache::TaylorSeer`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct TaylorSeer {
     /// Order of the series, 1 to 8. Default 1.
@@ -144,6 +152,8 @@ impl Default for TaylorSeer {
 
 /// Settings of [`StepCache::Spectrum`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct Spectrum {
     /// Share of the forecast that comes from the spectrum, the rest from the last step, 0 to 1.

@@ -11,6 +11,8 @@ use crate::{Result, setters::setters, validate};
 /// # drop(request);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct VaeTiling {
     /// Tile width and height in latent units (8 pixels for most models), 4 to 4096. Default 32.

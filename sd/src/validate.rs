@@ -48,14 +48,16 @@ pub(crate) fn threads(threads: u32) -> Result<()> {
     range("threads", threads, 1..=most)
 }
 
+/// Seeds; the engine adds the picture's index to them.
+pub(crate) const SEEDS: RangeInclusive<i64> = i64::MIN..=i64::MAX - MAX_BATCH as i64;
+
 /// What pictures and videos have in common besides sampling.
 pub(crate) fn clip_skip_and_seed(clip_skip: Option<u32>, seed: Option<i64>) -> Result<()> {
     if let Some(clip_skip) = clip_skip {
         range("clip_skip", clip_skip, 1..=12)?;
     }
     match seed {
-        // The engine adds the picture's index to the seed.
-        Some(seed) => range("seed", seed, i64::MIN..=i64::MAX - i64::from(MAX_BATCH)),
+        Some(seed) => range("seed", seed, SEEDS),
         None => Ok(()),
     }
 }

@@ -20,6 +20,8 @@ pub const MAX_FRAMES: u32 = 4096;
 /// # drop(request);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct VideoRequest {
     /// What to show, as [`ImageRequest::prompt`](crate::ImageRequest::prompt).
@@ -37,6 +39,7 @@ pub struct VideoRequest {
     /// Frames a second, 1 to 240. Default 16. LTX draws for it; Wan does not ask.
     pub fps: u32,
     /// Steps, guidance, sampler and scheduler.
+    #[cfg_attr(feature = "schema", schemars(flatten))]
     pub sampling: Sampling,
     /// What differs for the second model of Wan 2.2.
     pub high_noise: HighNoise,
@@ -50,13 +53,16 @@ pub struct VideoRequest {
     /// LoRAs, besides those that the prompt names; at most 64.
     pub loras: Vec<Lora>,
     /// The first frame, or what VACE takes as reference; stretched to the size of the request.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::json::schema::Base64Picture>"))]
     pub init_image: Option<RgbImage>,
     /// The last frame.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::json::schema::Base64Picture>"))]
     pub end_image: Option<RgbImage>,
     /// How strongly LTX keeps to the [`init_image`](Self::init_image) and
     /// [`end_image`](Self::end_image), 0 to 1. Default 0.75.
     pub conditioning_strength: f32,
     /// Frames of a control video, for VACE models; at most as many as the video has.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub control_frames: Vec<RgbImage>,
     /// How strongly VACE counts, 0 to 10. Default 1.
     pub vace_strength: f32,
@@ -99,6 +105,8 @@ impl Default for VideoRequest {
 /// ([`ModelConfig::high_noise_diffusion_model`](crate::ModelConfig::high_noise_diffusion_model)),
 /// which draws the first steps. Scheduler, noise levels and shifts are those of the request.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct HighNoise {
     /// Its steps, to [`MAX_STEPS`], besides those of the request. Default: those of the request

@@ -86,26 +86,14 @@ named_enum! {
     }
 }
 
-/// Which latent format a VAE file has; told from the model when none is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum VaeFormat {
-    /// 16 channels, as in FLUX and Z-Image.
-    Flux,
-    /// 16 channels, as in SD3.
-    Sd3,
-    /// 32 channels, as in FLUX.2.
-    Flux2,
-}
-
-impl VaeFormat {
-    pub(crate) const AUTO: i32 = sdcpp_sys::SD_VAE_FORMAT_AUTO;
-
-    pub(crate) const fn to_engine(self) -> i32 {
-        match self {
-            Self::Flux => sdcpp_sys::SD_VAE_FORMAT_FLUX,
-            Self::Sd3 => sdcpp_sys::SD_VAE_FORMAT_SD3,
-            Self::Flux2 => sdcpp_sys::SD_VAE_FORMAT_FLUX2,
-        }
+named_enum! {
+    /// Which latent format a VAE file has; told from the model when none is chosen.
+    pub enum VaeFormat as "vae_format", end SD_VAE_FORMAT_AUTO {
+        /// 16 channels, as in FLUX and Z-Image.
+        Flux = SD_VAE_FORMAT_FLUX, "flux", "flux";
+        /// 16 channels, as in SD3.
+        Sd3 = SD_VAE_FORMAT_SD3, "sd3", "sd3";
+        /// 32 channels, as in FLUX.2.
+        Flux2 = SD_VAE_FORMAT_FLUX2, "flux2", "flux2";
     }
 }

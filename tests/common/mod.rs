@@ -5,6 +5,7 @@
 pub(crate) mod compare;
 pub(crate) mod direct;
 pub(crate) mod native;
+pub(crate) mod transformers;
 
 use sdcpp::{Context, ImageRequest, ModelConfig, Sampler};
 use sdcpp_test_support::{Format, UNet, UNetFamily, WeightType};

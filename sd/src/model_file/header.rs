@@ -84,6 +84,21 @@ impl Header {
         }
     }
 
+    /// Whether the engine would loop without end: it divides the number of a Wan model's blocks by
+    /// that of its VACE blocks.
+    pub(super) fn has_too_many_vace_blocks(&self) -> bool {
+        let count = |prefix: &str| {
+            let names = self
+                .tensors
+                .iter()
+                .map(|t| t.name.strip_prefix("model.diffusion_model.").unwrap_or(&t.name));
+            let numbers =
+                names.filter_map(|n| n.strip_prefix(prefix)?.split('.').next()?.parse().ok());
+            numbers.max().map_or(0, |last: u64| last.saturating_add(1))
+        };
+        count("vace_blocks.") > count("blocks.")
+    }
+
     /// Why the engine must not see the file, whatever it is given as. It takes the family from the
     /// names in all of a model's files, and for Stable Video Diffusion, of which it has no text
     /// encoder, it reads through a null pointer.

@@ -134,6 +134,10 @@ fn check_file(role: &'static str, path: &Path, length: u64, trust: Trust) -> Res
             ),
         });
     }
+    if header.has_too_many_vace_blocks() {
+        let fault = Fault::Damaged("it has more VACE blocks than blocks".to_owned());
+        return Err(error(role, path, fault));
+    }
     match role {
         "embeddings" => header.check_embedding().map_err(|fault| error(role, path, fault)),
         _ => Ok(()),

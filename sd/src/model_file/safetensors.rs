@@ -9,7 +9,7 @@ use super::{
     metadata::MetadataValue,
     tensor::{TensorInfo, TensorType, product},
 };
-use serde_core::de::{
+use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
     Visitor,
 };

@@ -15,6 +15,13 @@ const L: Sizes = Sizes { layers: 12, width: 768 };
 const H: Sizes = Sizes { layers: 24, width: 1024 };
 const G: Sizes = Sizes { layers: 32, width: 1280 };
 
+/// The layout of a file which holds CLIP-L alone.
+pub(crate) fn layout() -> Layout {
+    let mut layout = Layout::default();
+    layout.scope("text_model", |l| encoder(l, &L));
+    layout
+}
+
 /// Width of CLIP-L.
 pub(crate) const L_WIDTH: usize = L.width;
 

@@ -17,35 +17,60 @@
 
 mod cache;
 mod clip;
+mod clip_large;
 mod controlnet;
 mod embedding;
+mod ernie;
 mod esrgan;
+mod flux;
 mod gguf;
+mod llm;
 mod lora;
+mod ltx;
+mod ltx_audio;
+mod mapped;
 mod model;
 mod photomaker;
 mod quantize;
+mod qwen_image;
 mod safetensors;
 mod sd;
+mod sd3;
 mod tae;
+mod tae_video;
 mod tensor;
+mod transformers;
 mod unet;
 mod unet_lora;
 mod vae;
 mod values;
+mod wan;
+mod wan_vae;
 mod zimage;
 
 pub use cache::directory;
 pub use clip::TextEncoders;
 pub use embedding::Embedding;
+pub use ernie::ErnieImage;
+pub use flux::{Flux, FluxKind};
+pub use llm::Llm;
 pub use lora::ZImageLora;
+pub use ltx::Ltx;
 pub use model::{Architecture, Format, TinyModel};
 pub use photomaker::{PhotoMaker, write_id_embeds};
 pub use quantize::WeightType;
+pub use qwen_image::QwenImage;
 pub use safetensors::FloatType;
 pub use sd::{Sd1, UNet, UNetFamily};
+pub use sd3::Sd3;
+pub use tae_video::VideoLatent;
 pub use tensor::{Init, Layout, Tensor};
+pub use transformers::{
+    clip_g, clip_l, clip_vision, ernie_image, flux, llm, ltx, ltx_audio, ltx_projection,
+    qwen_image, sd3, video_tae, wan, wan_vae,
+};
 pub use unet_lora::Sd1Lora;
+pub use wan::Wan;
 pub use zimage::ZImage;
 
 use std::io;

@@ -4,8 +4,9 @@ use crate::quantize::WeightType;
 use crate::safetensors::FloatType;
 use crate::tensor::Layout;
 use crate::{
-    Embedding, PhotoMaker, Sd1, Sd1Lora, TextEncoders, UNet, ZImage, ZImageLora, cache, controlnet,
-    esrgan, gguf, safetensors, sd, tae, vae,
+    Embedding, ErnieImage, Flux, Llm, Ltx, PhotoMaker, QwenImage, Sd1, Sd1Lora, Sd3, TextEncoders,
+    UNet, VideoLatent, Wan, ZImage, ZImageLora, cache, clip, clip_large, controlnet, esrgan, gguf,
+    ltx, ltx_audio, mapped, safetensors, sd, tae, vae, wan_vae,
 };
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,34 @@ pub enum Architecture {
     },
     /// A LoRA for Z-Image.
     ZImageLora(ZImageLora),
+    /// FLUX, or a family built like it.
+    Flux(Flux),
+    /// Stable Diffusion 3.
+    Sd3(Sd3),
+    /// Wan.
+    Wan(Wan),
+    /// Qwen-Image.
+    QwenImage(QwenImage),
+    /// The tiny autoencoder of videos.
+    VideoTae(VideoLatent),
+    /// ERNIE-Image.
+    ErnieImage(ErnieImage),
+    /// LTX-2.
+    Ltx(Ltx),
+    /// The projection of LTX-2's prompts.
+    LtxProjection,
+    /// The audio autoencoder of LTX-2.
+    LtxAudio,
+    /// The autoencoder of Wan 2.1 and of Qwen-Image.
+    WanVae,
+    /// The text encoder CLIP-L in a file of its own.
+    ClipL,
+    /// The text encoder CLIP-G in a file of its own.
+    ClipG,
+    /// The picture encoder of CLIP.
+    ClipVision,
+    /// A language model in a file of its own.
+    Llm(Llm),
 }
 
 /// How a model is written.
@@ -77,6 +106,9 @@ pub enum Format {
     /// Safetensors in f8_e4m3 whose tensors share their data: the largest layouts in a small
     /// file. Only the engine reads it.
     SafetensorsAliased,
+    /// Safetensors in f16 whose tensors share their data, with different deviations. If the
+    /// engine maps the file into memory, they share memory too.
+    SafetensorsMapped,
 }
 
 /// A model to be generated, with random weights which depend on the seed alone.
@@ -119,6 +151,20 @@ impl TinyModel {
             Architecture::PhotoMaker { version, unet_width } => Ok(version.layout(*unet_width)),
             Architecture::Esrgan { scale } => esrgan::layout(*scale),
             Architecture::ZImageLora(spec) => spec.layout(),
+            Architecture::Flux(spec) => spec.layout(),
+            Architecture::Sd3(spec) => spec.layout(),
+            Architecture::Wan(model) => Ok(model.layout()),
+            Architecture::QwenImage(spec) => spec.layout(),
+            Architecture::VideoTae(latent) => Ok(latent.layout()),
+            Architecture::ErnieImage(spec) => spec.layout(),
+            Architecture::Ltx(spec) => spec.layout(),
+            Architecture::LtxProjection => Ok(ltx::projection()),
+            Architecture::LtxAudio => Ok(ltx_audio::layout()),
+            Architecture::WanVae => Ok(wan_vae::layout()),
+            Architecture::ClipL => Ok(clip::layout()),
+            Architecture::ClipG => Ok(clip_large::text()),
+            Architecture::ClipVision => Ok(clip_large::vision()),
+            Architecture::Llm(model) => model.layout(),
         }
     }
 
@@ -151,12 +197,27 @@ impl TinyModel {
             Architecture::ZImageLora(ZImageLora { hidden, layers, rank }) => {
                 format!("zimage-lora-{hidden}x{layers}-r{rank}")
             }
+            Architecture::Flux(spec) => spec.stem(),
+            Architecture::Sd3(spec) => spec.stem(),
+            Architecture::Wan(model) => model.stem(),
+            Architecture::QwenImage(spec) => spec.stem(),
+            Architecture::VideoTae(latent) => latent.stem().to_owned(),
+            Architecture::ErnieImage(spec) => spec.stem(),
+            Architecture::Ltx(spec) => spec.stem(),
+            Architecture::LtxProjection => "ltx-projection".to_owned(),
+            Architecture::LtxAudio => "ltx-audio".to_owned(),
+            Architecture::WanVae => "wan-vae".to_owned(),
+            Architecture::ClipL => "clip-l-alone".to_owned(),
+            Architecture::ClipG => "clip-g-alone".to_owned(),
+            Architecture::ClipVision => "clip-vision".to_owned(),
+            Architecture::Llm(model) => model.stem(),
         };
         let (weights, extension) = match self.format {
             Format::Gguf(weight_type) => (weight_type.name().to_owned(), "gguf"),
             Format::GgufAliased(weight_type) => (format!("aliased-{}", weight_type.name()), "gguf"),
             Format::Safetensors(float_type) => (float_type.name().to_owned(), "safetensors"),
             Format::SafetensorsAliased => ("aliased".to_owned(), "safetensors"),
+            Format::SafetensorsMapped => ("mapped".to_owned(), "safetensors"),
         };
         let seed = self.seed;
         format!("{stem}-{weights}-s{seed}-v{GENERATOR_VERSION}.{extension}")
@@ -180,6 +241,7 @@ impl TinyModel {
             Format::SafetensorsAliased => {
                 safetensors::write_aliased(out, &layout, self.shared_deviation(), self.seed)
             }
+            Format::SafetensorsMapped => mapped::write(out, &layout, self.seed),
         }
     }
 

@@ -3,8 +3,10 @@
 use crate::tensor::Tensor;
 use half::f16;
 
-/// Values in a block of the quantised types.
+/// Values in a block of the quantised types, but for [`WeightType::Q1_0`].
 const BLOCK: usize = 32;
+/// Values in a block of [`WeightType::Q1_0`].
+const SIGN_BLOCK: usize = 128;
 
 /// The type in which the weights of a GGUF file are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +19,8 @@ pub enum WeightType {
     Q8_0,
     /// Blocks of 32 four-bit integers with a common factor.
     Q4_0,
+    /// Blocks of 128 signs with a common magnitude.
+    Q1_0,
 }
 
 impl WeightType {
@@ -26,7 +30,7 @@ impl WeightType {
     pub fn for_tensor(self, tensor: &Tensor) -> Self {
         if tensor.shape.len() == 1 || tensor.keep_f32 {
             Self::F32
-        } else if self.is_quantized() && !tensor.row_len().is_multiple_of(BLOCK) {
+        } else if !tensor.row_len().is_multiple_of(self.block()) {
             Self::F16
         } else {
             self
@@ -40,6 +44,7 @@ impl WeightType {
             Self::F16 => 1,
             Self::Q4_0 => 2,
             Self::Q8_0 => 8,
+            Self::Q1_0 => 41,
         }
     }
 
@@ -50,6 +55,7 @@ impl WeightType {
             Self::F16 => "f16",
             Self::Q8_0 => "q8_0",
             Self::Q4_0 => "q4_0",
+            Self::Q1_0 => "q1_0",
         }
     }
 
@@ -60,6 +66,7 @@ impl WeightType {
             Self::F16 => elements * 2,
             Self::Q8_0 => elements / BLOCK * (2 + BLOCK),
             Self::Q4_0 => elements / BLOCK * (2 + BLOCK / 2),
+            Self::Q1_0 => elements / SIGN_BLOCK * (2 + SIGN_BLOCK / 8),
         }
     }
 
@@ -70,11 +77,17 @@ impl WeightType {
             Self::F16 => out.extend(values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes())),
             Self::Q8_0 => values.as_chunks().0.iter().for_each(|b| q8_0(b, out)),
             Self::Q4_0 => values.as_chunks().0.iter().for_each(|b| q4_0(b, out)),
+            Self::Q1_0 => values.as_chunks().0.iter().for_each(|b| q1_0(b, out)),
         }
     }
 
-    fn is_quantized(self) -> bool {
-        matches!(self, Self::Q8_0 | Self::Q4_0)
+    /// The number of values which are encoded together.
+    fn block(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 => 1,
+            Self::Q8_0 | Self::Q4_0 => BLOCK,
+            Self::Q1_0 => SIGN_BLOCK,
+        }
     }
 }
 
@@ -102,6 +115,18 @@ fn q4_0(block: &[f32; BLOCK], out: &mut Vec<u8>) {
     out.extend(f16::from_f32(factor).to_le_bytes());
     let (lower, upper) = block.split_at(BLOCK / 2);
     out.extend(lower.iter().zip(upper).map(|(&a, &b)| code(a) | code(b) << 4));
+}
+
+/// The mean magnitude in f16, then the signs, the first value's in the lowest bit: 1 is positive.
+fn q1_0(block: &[f32; SIGN_BLOCK], out: &mut Vec<u8>) {
+    let sum: f32 = block.iter().map(|x| x.abs()).sum();
+    out.extend(f16::from_f32(sum / SIGN_BLOCK as f32).to_le_bytes());
+    let (bytes, _) = block.as_chunks::<8>();
+    out.extend(
+        bytes
+            .iter()
+            .map(|values| values.iter().rev().fold(0, |byte, &x| byte << 1 | u8::from(x >= 0.0))),
+    );
 }
 
 /// The nearest f8_e4m3 (a sign, four bits of exponent with bias 7, three of mantissa; no
@@ -167,10 +192,25 @@ mod tests {
     }
 
     #[test]
+    fn q1_0_keeps_signs_and_the_mean_magnitude() {
+        let values = samples();
+        let mut bytes = Vec::new();
+        WeightType::Q1_0.encode(&values, &mut bytes);
+        assert_eq!(bytes.len(), WeightType::Q1_0.bytes(values.len()));
+        for (block, encoded) in values.chunks(128).zip(bytes.chunks(18)) {
+            let mean = block.iter().map(|x| x.abs()).sum::<f32>() / 128.0;
+            assert!((factor(encoded) - mean).abs() < 1e-3 * mean);
+            for (i, x) in block.iter().enumerate() {
+                assert_eq!(encoded[2 + i / 8] >> (i % 8) & 1 == 1, *x >= 0.0);
+            }
+        }
+    }
+
+    #[test]
     fn zeros_stay_zeros() {
-        for weight_type in [WeightType::Q8_0, WeightType::Q4_0] {
+        for weight_type in [WeightType::Q8_0, WeightType::Q4_0, WeightType::Q1_0] {
             let mut bytes = Vec::new();
-            weight_type.encode(&[0.0; 32], &mut bytes);
+            weight_type.encode(&[0.0; 128], &mut bytes);
             assert_eq!(factor(&bytes), 0.0);
         }
     }

@@ -39,7 +39,7 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     let encoding = float_type.encoding();
     let mut end = 0;
-    write_header(out, layout, &encoding.name().to_uppercase(), |tensor| {
+    write_header(out, layout, &encoding.name().to_uppercase(), 8, |tensor| {
         let start = end;
         end += encoding.bytes(tensor.elements());
         start..end
@@ -57,7 +57,8 @@ pub(crate) fn write(
 }
 
 /// Writes a model whose tensors share one buffer of random f8_e4m3 values of the given
-/// deviation, one of ones and one of zeros, each as long as the longest tensor needs it.
+/// deviation, one of ones (whatever their gain) and one of zeros, each as long as the longest
+/// tensor needs it.
 ///
 /// The engine accepts overlapping tensors; other readers do not.
 pub(crate) fn write_aliased(
@@ -71,7 +72,7 @@ pub(crate) fn write_aliased(
         tensors.map(Tensor::elements).max().unwrap_or(0)
     };
     let (random, ones) = (longest(Init::Normal), longest(Init::Ones));
-    write_header(out, layout, "F8_E4M3", |tensor| {
+    write_header(out, layout, "F8_E4M3", 8, |tensor| {
         let start = match tensor.init {
             Init::Normal => 0,
             Init::Ones => random,
@@ -92,11 +93,13 @@ pub(crate) fn write_aliased(
     out.write_all(&vec![f8_e4m3(0.0); longest(Init::Zeros)])
 }
 
-/// Writes the header; `extent` says which bytes of the data belong to a tensor.
-fn write_header(
+/// Writes the header; `extent` says which bytes of the data belong to a tensor, and the data will
+/// start at a multiple of `alignment`, itself a multiple of 8.
+pub(crate) fn write_header(
     out: &mut impl Write,
     layout: &Layout,
     dtype: &str,
+    alignment: usize,
     mut extent: impl FnMut(&Tensor) -> Range<usize>,
 ) -> io::Result<()> {
     let mut entries = Map::new();
@@ -110,7 +113,8 @@ fn write_header(
         entries.insert(tensor.name.clone(), entry);
     }
     let mut header = serde_json::to_vec(&entries)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
+    let aligned = (header.len() + 8).next_multiple_of(alignment) - 8;
+    header.resize(aligned, b' ');
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&header)
 }

@@ -7,7 +7,7 @@ use std::fmt::Display;
 pub enum Init {
     /// Normally distributed, with a deviation that keeps activations in range.
     Normal,
-    /// All ones (weights of normalisations).
+    /// All ones (weights of normalisations), or all the same value: the gain.
     Ones,
     /// All zeros (biases).
     Zeros,
@@ -22,14 +22,14 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// How the values are chosen.
     pub init: Init,
-    /// Factor on the usual deviation of random values.
+    /// Factor on the usual deviation of random values, and on ones.
     pub gain: f32,
     /// The engine keeps this tensor in f32, so it is stored that way.
     pub keep_f32: bool,
 }
 
 impl Tensor {
-    /// Sets the factor on the usual deviation of the random values.
+    /// Sets the factor on the usual deviation of the random values, or on the ones.
     pub fn scaled_by(&mut self, gain: f32) -> &mut Self {
         self.gain = gain;
         self
@@ -135,6 +135,22 @@ impl Layout {
     ) -> &mut Tensor {
         let shape = [outputs, inputs, kernel, kernel];
         self.layer(name, &shape, Init::Normal, None)
+    }
+
+    /// Adds a convolution over time and a square. Its shape has four dimensions, the first of
+    /// which counts outputs and inputs together: GGUF has no five, and the engine folds them so.
+    pub fn conv3d(
+        &mut self,
+        name: impl Display,
+        inputs: usize,
+        outputs: usize,
+        kernel: (usize, usize),
+    ) -> &mut Tensor {
+        let (time, side) = kernel;
+        let shape = [outputs * inputs, time, side, side];
+        let weight = self.layer(name, &shape, Init::Normal, Some(outputs));
+        // The fan-in is that of the unfolded shape.
+        weight.scaled_by((inputs as f32).sqrt().recip())
     }
 
     /// Adds a normalisation with weight and bias.

@@ -44,7 +44,7 @@ impl Values {
             let len = CHUNK.min(elements - at);
             self.scaled.clear();
             match tensor.init {
-                Init::Ones => self.scaled.resize(len, 1.0),
+                Init::Ones => self.scaled.resize(len, tensor.gain),
                 Init::Zeros => self.scaled.resize(len, 0.0),
                 Init::Normal => {
                     let start = mix(self.seed ^ key ^ mix(number as u64)) as usize % STARTS;
@@ -59,7 +59,7 @@ impl Values {
 }
 
 /// FNV-1a.
-fn hash(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -110,9 +110,10 @@ fn feed_forward(hidden: usize) -> usize {
     (exact as usize).next_multiple_of(256)
 }
 
-fn text_encoder(l: &mut Layout, width: usize, layers: usize) {
+pub(crate) fn text_encoder(l: &mut Layout, width: usize, layers: usize) {
     // The engine fixes 32 query and 8 key heads (16 query heads if there are exactly 28 layers).
-    let (query, key) = (32 * HEAD, 8 * HEAD);
+    let heads = if layers == 28 { 16 } else { 32 };
+    let (query, key) = (heads * HEAD, 8 * HEAD);
     l.random("embed_tokens.weight", &[VOCABULARY, width]);
     for i in 0..layers {
         l.scope(format_args!("layers.{i}"), |l| {

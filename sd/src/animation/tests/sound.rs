@@ -12,7 +12,7 @@ fn wav(audio: &Audio, samples: WavSamples) -> WavReader<Cursor<Vec<u8>>> {
 #[test]
 fn sixteen_bits_are_rounded_and_limited() {
     let samples = [0.0, 1.0, -1.0, 0.5, 7.0, f32::MIN];
-    let mut reader = wav(&Audio::new(samples.clone(), 44_100, 2), WavSamples::Pcm16);
+    let mut reader = wav(&Audio::new(samples, 44_100, 2), WavSamples::Pcm16);
     let spec = reader.spec();
     assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (2, 44_100, 16));
     assert_eq!(reader.duration(), 3);
@@ -23,7 +23,7 @@ fn sixteen_bits_are_rounded_and_limited() {
 #[test]
 fn floats_are_exact() {
     let samples = [0.1, -3.5, f32::MIN_POSITIVE];
-    let mut reader = wav(&Audio::new(samples.clone(), 768_000, 1), WavSamples::Float32);
+    let mut reader = wav(&Audio::new(samples, 768_000, 1), WavSamples::Float32);
     assert_eq!(reader.spec().sample_format, SampleFormat::Float);
     assert!(reader.samples::<f32>().map(Result::unwrap).eq(samples));
     let eight = wav(&Audio::new([0.0; 8], 768_000, 8), WavSamples::Float32);
@@ -34,7 +34,7 @@ fn floats_are_exact() {
 fn files_appear_whole_and_by_their_name() {
     let folder = tempfile::tempdir().unwrap();
     let samples = [0.25; 30];
-    let audio = Audio::new(samples.clone(), 8000, 3);
+    let audio = Audio::new(samples, 8000, 3);
     let path = folder.path().join("a.WAV");
     audio.save_wav(&path, WavSamples::default()).unwrap();
     assert_eq!(WavReader::open(&path).unwrap().duration(), 10);
