@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{demo, demo_config, demo_files, direct, quick_request, test_picture};
+use common::{demo, demo_files, direct, quick_request, test_picture};
 use sdcpp::{
     CancelToken, Context, Convert, Engine, Error, ImageRequest, Inpaint, InpaintArea, ModelConfig,
     ModelFile, Outpaint, PreviewKind, PreviewOptions, Progress, Upscaler, UpscalerConfig, Watch,
@@ -80,19 +80,28 @@ fn a_converted_model_draws_the_same() {
     assert!(events > 0, "no progress");
     assert_eq!(converted.bytes, output.metadata().unwrap().len());
     let file = ModelFile::open(&output).unwrap();
-    assert_eq!(file.quantisation().unwrap().name(), "Q4_0");
+    assert_eq!(file.quantisation().unwrap().name(), "q4_0");
 
-    // Converting at loading and beforehand come to the same.
     let request = quick_request("a red circle");
-    let config = ModelConfig::new(&output).taesd(demo_files().1).threads(common::THREADS);
-    let before = Context::new(config).unwrap().generate(&request).unwrap();
-    let loading = demo_config().weight_type(WeightType::Q4_0);
-    let loading = Context::new(loading).unwrap().generate(&request).unwrap();
-    assert!(before.images[0].as_bytes() == loading.images[0].as_bytes());
-
-    let safetensors = folder.path().join("demo.safetensors");
-    Convert::new(&output, &safetensors).weight_type(WeightType::F16).run().unwrap();
-    assert_eq!(ModelFile::open(&safetensors).unwrap().parameters(), file.parameters());
+    let draw = |model: &std::path::Path| {
+        let config = ModelConfig::new(model).taesd(demo_files().1).threads(common::THREADS);
+        Context::new(config).unwrap().generate(&request).unwrap().images[0].as_bytes().to_vec()
+    };
+    let original = draw(&demo_files().0);
+    assert!(draw(&output) != original, "fewer bits draw the same");
+    // As it is.
+    let same = folder.path().join("same.gguf");
+    Convert::new(demo_files().0, &same).run().unwrap();
+    assert!(draw(&same) == original);
+    // safetensors holds floats alone.
+    let safetensors = folder.path().join("tae.safetensors");
+    Convert::new(demo_files().1, &safetensors).weight_type(WeightType::F16).run().unwrap();
+    let parameters = |path: &std::path::Path| ModelFile::open(path).unwrap().parameters();
+    assert_eq!(parameters(&safetensors), parameters(&demo_files().1));
+    let quantised = folder.path().join("demo.safetensors");
+    let error = Convert::new(demo_files().0, &quantised).run().unwrap_err().to_string();
+    assert!(error.contains("unsupported safetensors dtype"), "{error}");
+    assert!(!quantised.exists());
 }
 
 #[test]

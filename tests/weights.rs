@@ -70,7 +70,9 @@ fn merged_loras_change_between_pictures() {
         config.weight_type(sdcpp::WeightType::F16).lora_apply_mode(LoraApplyMode::Immediately);
     let with = unet_request().lora(lora());
     let mut context = Context::new(&config).unwrap();
-    let mut draw = |request| context.generate(request).unwrap().images[0].as_bytes().to_vec();
+    let mut draw = |request: &sdcpp::ImageRequest| {
+        context.generate(request).unwrap().images[0].as_bytes().to_vec()
+    };
     let plain = draw(&unet_request());
     let merged = draw(&with);
     assert!(plain != merged);

@@ -43,6 +43,10 @@ StageTracker::Change StageTracker::enter(int32_t stage, Change change) {
 // them. A line that no longer comes costs detail in events and errors, never safety: stopping is
 // only allowed in states that these lines prove.
 StageTracker::Change StageTracker::see(std::string_view line) {
+    // Converting reads weights too, and is one stage.
+    if (stage_ == SDCPP_STAGE_CONVERTING) {
+        return Change::None;
+    }
     if (starts_with(line, "loading ") && contains(line, " tensors from ")) {
         const bool began = !loading_;
         loading_ = true;

@@ -14,10 +14,15 @@ use std::{
 };
 
 /// An engine context, owned.
-#[derive(Debug)]
 pub(crate) struct RawContext {
     pointer: NonNull<sd_ctx_t>,
     table: Table,
+}
+
+impl std::fmt::Debug for RawContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RawContext").field(&self.pointer).finish()
+    }
 }
 
 // SAFETY: the engine binds nothing of a context to a thread; it only must not be used from two at

@@ -35,11 +35,20 @@ use std::ffi::{CStr, CString, c_char};
 ///
 /// Each [`Context`](crate::Context) holds its own, so that engines of different origin (linked, and
 /// mocks in tests) live side by side in one program.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Engine {
     pub(crate) table: Table,
     /// Whether no model files are needed.
     pub(crate) mock: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("version", &self.version())
+            .field("mock", &self.mock)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A device the engine can compute on.

@@ -16,10 +16,15 @@ use std::{
 };
 
 /// An engine upscaler, owned.
-#[derive(Debug)]
 pub(crate) struct RawUpscaler {
     pointer: NonNull<upscaler_ctx_t>,
     table: Table,
+}
+
+impl std::fmt::Debug for RawUpscaler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RawUpscaler").field(&self.pointer).finish()
+    }
 }
 
 // SAFETY: as `RawContext`.

@@ -141,7 +141,7 @@ impl ModelFile {
                 .cloned()
         };
         match (cross(self), cross(base)) {
-            (Some(own), Some(model)) if own.inner(0) != model.inner(0) => {
+            (Some(own), Some(model)) if own.shape != model.shape => {
                 Err(Mismatch::Shape { given: own.shape, tensor: own.name, model: model.shape })
             }
             _ => Ok(()),

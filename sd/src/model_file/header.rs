@@ -111,7 +111,7 @@ impl Header {
     /// thread of its own if they have three dimensions.
     pub(super) fn check_embedding(&self) -> Result<(), Fault> {
         const MOST_BYTES: u64 = 64 << 20;
-        let float = |kind: TensorType| matches!(kind.name(), "F32" | "F16" | "BF16");
+        let float = |kind: TensorType| matches!(kind.name(), "f32" | "f16" | "bf16");
         let plain = |t: &TensorInfo| float(t.kind) && t.shape.len() <= 2;
         let bytes = self
             .tensors

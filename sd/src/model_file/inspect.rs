@@ -36,7 +36,7 @@ use std::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ModelFile {
     path: PathBuf,
     files: Vec<PathBuf>,
@@ -47,6 +47,17 @@ pub struct ModelFile {
     architecture: Architecture,
     bare: bool,
     untold: bool,
+}
+
+impl std::fmt::Debug for ModelFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ModelFile")
+            .field("path", &self.path)
+            .field("format", &self.format)
+            .field("architecture", &self.architecture)
+            .field("tensors", &self.tensors.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl ModelFile {
