@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{demo, demo_files, quick_request};
+use common::{demo, demo_config, demo_files, quick_request};
 use sdcpp::{Context, Error, ImageRequest, ModelConfig, Scheduler, image};
 use std::{
     ffi::OsStr,
@@ -318,12 +318,11 @@ fn values_outside_what_the_engine_can_take() {
     assert!(context.generate(&tcd.eta(0.5)).is_ok());
     let error = context.generate(&new().scheduler(Scheduler::Ays)).unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
-    let bad_pattern = ModelConfig::new(demo_files().0).tensor_type_rules("(=f16");
+    let bad_pattern = demo_config().tensor_type_rules("(=f16");
     let text = Context::new(bad_pattern).unwrap_err().to_string();
     assert!(text.starts_with("tensor_type_rules is"), "{text}");
     // Compiled on the caller's stack, a pattern of this depth would overflow it.
-    let deep =
-        ModelConfig::new(demo_files().0).tensor_type_rules(format!("{}=f16", "(".repeat(16_000)));
+    let deep = demo_config().tensor_type_rules(format!("{}=f16", "(".repeat(16_000)));
     assert!(matches!(Context::new(deep), Err(Error::InvalidParameter { .. })));
     assert!(context.generate(&new()).is_ok(), "none of this reached the engine");
 }
