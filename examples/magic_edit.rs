@@ -1,8 +1,9 @@
 //! Changes a picture by words.
 //!
 //! ```sh
-//! cargo run --release --example magic_edit -- photo.png "make it winter" --model kontext.gguf -o winter.png
 //! cargo run --release --example magic_edit -- circle.png "a blue circle"
+//! cargo run --release --example magic_edit -- photo.png "make it winter" --cfg-scale 1 \
+//!     --diffusion-model kontext.gguf --clip-l clip_l.gguf --t5xxl t5xxl.gguf --vae ae.safetensors
 //! ```
 //!
 //! A model that takes reference pictures (FLUX Kontext, FLUX.2, Qwen-Image-Edit, InstructPix2Pix) gets

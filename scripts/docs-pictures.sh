@@ -4,5 +4,6 @@ set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
 
-cargo build --release --examples --locked
-"${CARGO_TARGET_DIR:-target}/release/examples/docs_pictures" "$@"
+# Debug builds draw as fast: the engine itself is always optimised.
+cargo build --examples --locked
+"${CARGO_TARGET_DIR:-target}/debug/examples/docs_pictures" "$@"

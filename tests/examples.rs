@@ -7,6 +7,7 @@ mod common;
 use common::{demo, demo_request};
 use sdcpp::image::{self, GrayImage, Luma, RgbImage};
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -114,6 +115,27 @@ fn the_edit_says_how_it_was_done_and_does_it() {
         drawn(&folder, "magic_edit", &["a.png", "a blue circle", "--strength", "0.1"]);
     assert!(text.contains("strength 0.1"), "{text}");
     assert!(is_near(mean(&same, 64, 64), RED), "{:?}", mean(&same, 64, 64));
+}
+
+/// The pixels are those of the library with the same files. The weights are random.
+#[test]
+fn the_edit_uses_references_where_the_model_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    common::test_picture(64, 64).save(folder.path().join("a.png")).unwrap();
+    let mut config = common::transformers::flux(sdcpp_test_support::FluxKind::Flux);
+    let model = folder.path().join("edits.gguf");
+    fs::copy(config.diffusion_model.unwrap(), &model).unwrap();
+    let preset = r#"{ "width": 64, "height": 64, "steps": 2, "cfg_scale": 1.0 }"#;
+    fs::write(folder.path().join("edits.preset.json"), preset).unwrap();
+    config.diffusion_model = Some(model);
+    let (clip_l, taesd) = (config.clip_l.clone().unwrap(), config.taesd.clone().unwrap());
+    let files = ["--clip-l", clip_l.to_str().unwrap(), "--taesd", taesd.to_str().unwrap()];
+    let arguments = ["a.png", "a cat", "--mmap", "--diffusion-model", "edits.gguf"];
+    let (edited, text) = drawn(&folder, "magic_edit", &[&arguments[..], &files].concat());
+    assert!(text.ends_with("64x64, as a reference (Flux)\n"), "{text}");
+    let request = common::transformers::request().reference_image(common::test_picture(64, 64));
+    let library = sdcpp::Context::new(config).unwrap().generate(&request).unwrap();
+    assert!(edited.as_raw() == library.images[0].as_bytes());
 }
 
 #[test]

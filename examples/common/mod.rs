@@ -16,9 +16,8 @@ pub(crate) struct Model {
     /// Model file; the demo model otherwise
     #[arg(short, long)]
     model: Option<PathBuf>,
-    /// VAE file; else the one in the model or its preset
-    #[arg(long)]
-    vae: Option<PathBuf>,
+    #[command(flatten)]
+    parts: Parts,
     /// Sampling steps; else the preset's, else 20
     #[arg(long)]
     steps: Option<u32>,
@@ -36,18 +35,59 @@ pub(crate) struct Model {
     threads: Option<u32>,
 }
 
+/// Parts of a model that are files of their own.
+#[derive(clap::Args)]
+struct Parts {
+    /// The diffusion model alone, in place of a whole model
+    #[arg(long)]
+    diffusion_model: Option<PathBuf>,
+    /// CLIP-L text encoder
+    #[arg(long)]
+    clip_l: Option<PathBuf>,
+    /// T5-XXL text encoder
+    #[arg(long)]
+    t5xxl: Option<PathBuf>,
+    /// Language model as text encoder
+    #[arg(long)]
+    llm: Option<PathBuf>,
+    /// The language model's vision part
+    #[arg(long)]
+    llm_vision: Option<PathBuf>,
+    /// VAE file; else the one in the model or its preset
+    #[arg(long)]
+    vae: Option<PathBuf>,
+    /// TAESD file, a smaller and faster decoder
+    #[arg(long)]
+    taesd: Option<PathBuf>,
+    /// Map weights from the files instead of reading them
+    #[arg(long)]
+    mmap: bool,
+}
+
 impl Model {
+    /// The file that names the model, beside which its preset lies.
     fn file(&self) -> PathBuf {
         let demo = || Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models/demo_q8_0.gguf");
-        self.model.clone().unwrap_or_else(demo)
+        let given = self.model.as_ref().or(self.parts.diffusion_model.as_ref());
+        given.cloned().unwrap_or_else(demo)
     }
 
     /// The configuration, with the files that the model's preset names.
     pub(crate) fn config(&self) -> Result<ModelConfig, Error> {
         let file = self.file();
         let preset = Preset::beside(&file)?;
-        let mut config = ModelConfig::new(file);
-        config.vae.clone_from(&self.vae);
+        let parts = &self.parts;
+        let mut config = ModelConfig::default().mmap(parts.mmap);
+        config.diffusion_model.clone_from(&parts.diffusion_model);
+        if self.model.is_some() || parts.diffusion_model.is_none() {
+            config.model = Some(file);
+        }
+        config.clip_l.clone_from(&parts.clip_l);
+        config.t5xxl.clone_from(&parts.t5xxl);
+        config.llm.clone_from(&parts.llm);
+        config.llm_vision.clone_from(&parts.llm_vision);
+        config.vae.clone_from(&parts.vae);
+        config.taesd.clone_from(&parts.taesd);
         config.threads = self.threads;
         preset.apply_to_config(&mut config);
         Ok(config)
