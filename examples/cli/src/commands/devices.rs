@@ -1,0 +1,52 @@
+//! `sdcpp devices`
+
+use crate::{app::App, report::Report};
+use sdcpp::{DeviceKind, Error};
+use serde_json::{Value, json};
+
+const GIB: f64 = (1_u64 << 30) as f64;
+
+/// Lists what the engine can compute on.
+pub(crate) fn run(app: &App) -> Result<Report, Error> {
+    let engine = app.engine()?;
+    let devices = engine.devices()?;
+    let mut report = Report::new("devices");
+    let list: Vec<Value> = devices
+        .iter()
+        .map(|device| {
+            json!({
+                "name": device.name,
+                "description": device.description,
+                "kind": kind(device.kind),
+                "memory_free": device.memory_free,
+                "memory_total": device.memory_total,
+            })
+        })
+        .collect();
+    report.set("devices", list);
+    report.set("physical_cores", engine.physical_cores());
+    report.set("engine", json!({ "version": engine.version(), "commit": engine.commit() }));
+    report.set("system_info", engine.system_info());
+    for device in &devices {
+        report.line(format!(
+            "{:<10} {:<12} {} ({:.1} of {:.1} GiB free)",
+            device.name,
+            kind(device.kind),
+            device.description,
+            device.memory_free as f64 / GIB,
+            device.memory_total as f64 / GIB,
+        ));
+    }
+    report.note(format!("engine {} ({})", engine.version(), engine.commit()));
+    Ok(report)
+}
+
+fn kind(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Gpu => "gpu",
+        DeviceKind::IntegratedGpu => "integrated",
+        DeviceKind::Accelerator => "accelerator",
+        _ => "other",
+    }
+}
