@@ -124,7 +124,9 @@ impl Studio {
     fn example(&self, name: &str, arguments: &[&str]) -> Result<RgbImage, Error> {
         let out = self.scratch.path().join("out.png");
         let io = |source| Error::Io { doing: format!("run the example {name}"), source };
-        let program = std::env::current_exe().map_err(io)?.with_file_name(name);
+        let program = std::env::current_exe()
+            .map_err(io)?
+            .with_file_name(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         let status = Command::new(program)
             .args(arguments)
             .args(["--threads", "1", "--output"])
