@@ -98,7 +98,7 @@ impl Convert {
         let extension = self.check()?;
         let trust = if self.trust_pickle { Trust::Pickle } else { Trust::DataOnly };
         if !engine.mock {
-            model_file::check("model", &self.input, trust)?;
+            model_file::check("input", &self.input, trust)?;
             if let Some(vae) = &self.vae {
                 model_file::check("vae", vae, trust)?;
             }
@@ -147,8 +147,9 @@ impl Convert {
 
     /// Checks the values; says how the output ends.
     fn check(&self) -> Result<&'static str> {
+        // The engine tells the format by the end of the name, in lower case.
         let extension = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let extension = match extension {
+        let extension = match extension.to_ascii_lowercase().as_str() {
             "gguf" => ".gguf",
             "safetensors" => ".safetensors",
             _ => {

@@ -60,6 +60,7 @@ mod picture;
 mod preset;
 mod preview;
 mod progress;
+mod references;
 mod request;
 mod sampler;
 mod sampling;

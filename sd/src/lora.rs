@@ -39,7 +39,9 @@ impl Lora {
                 format!("at most {MOST_LORAS}"),
             ));
         }
-        loras.iter().try_for_each(|lora| validate::range("loras", lora.multiplier, -100.0..=100.0))
+        loras.iter().try_for_each(|lora| {
+            validate::range("loras.multiplier", lora.multiplier, -100.0..=100.0)
+        })
     }
 }
 
@@ -195,6 +197,18 @@ fn list(
 /// Whether a prompt has a tag that wants a folder.
 pub(crate) fn has_tag(prompt: &str) -> bool {
     parts(prompt).any(|part| matches!(part, Part::Tag(_)))
+}
+
+/// A tag would only be words there.
+pub(crate) fn check_negative(prompt: &str) -> Result<()> {
+    if has_tag(prompt) {
+        return Err(Error::invalid(
+            "negative_prompt",
+            format!("{prompt:?}"),
+            "<lora:…> tags in the prompt only; a negative multiplier takes away",
+        ));
+    }
+    Ok(())
 }
 
 /// The request's prompt and LoRAs with the tags of the prompt brought in.

@@ -4,6 +4,7 @@ use crate::{
     Error, HiresFix, Inpaint, Lora, Outpaint, PhotoMaker, Result, Sampling, StepCache, VaeTiling,
     canvas,
     input::{brightness, on_white},
+    lora::check_negative,
     sampling::sampling_setters,
     setters::setters,
     validate,
@@ -85,7 +86,8 @@ pub struct ImageRequest {
     #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub reference_images: Vec<RgbImage>,
     /// Whether references are resized to about as many pixels as the picture has, 1024² at most,
-    /// with their own aspect ratio. Default: yes; otherwise they are taken as they are.
+    /// with their own aspect ratio. Default: yes; otherwise they keep their own size, brought up to a
+    /// multiple of 16.
     pub resize_references: bool,
     /// Whether each reference gets a position index of its own (FLUX Kontext with several
     /// references), rather than all one. Default: no.
@@ -221,6 +223,7 @@ impl ImageRequest {
     pub fn check(&self) -> Result<()> {
         validate::prompt("prompt", &self.prompt)?;
         validate::prompt("negative_prompt", &self.negative_prompt)?;
+        check_negative(&self.negative_prompt)?;
         validate::range("width", self.width, 1..=MAX_SIDE)?;
         validate::range("height", self.height, 1..=MAX_SIDE)?;
         validate::range("batch", self.batch, 1..=MAX_BATCH)?;
@@ -334,7 +337,7 @@ mod tests {
             (new().init_image(RgbImage::new(0, 0)), "init_image is 0x0"),
             (new().vae_tiling(VaeTiling::with_tile_size(1, 32)), "vae_tiling.tile_size is 1"),
             (new().skip_layers(SkipLayers::new([])), "skip_layers.layers is a list of 0"),
-            (new().lora(Lora::new("x").multiplier(f32::INFINITY)), "loras is inf"),
+            (new().lora(Lora::new("x").multiplier(f32::INFINITY)), "loras.multiplier is inf"),
             (new().control_strength(-1.0), "control_strength is -1"),
             (new().control_image(RgbImage::new(0, 8)), "control_image is 0x8"),
             (new().reference_image(RgbImage::new(8, 0)), "reference_images is 8x0"),
