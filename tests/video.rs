@@ -140,6 +140,27 @@ fn a_video_is_watched_and_stopped() {
 }
 
 #[test]
+fn what_a_model_would_ignore_is_refused() {
+    let mut t2v = Context::new(wan(Wan::T2v1_3B)).unwrap();
+    let picture = || test_picture(64, 64);
+    for (request, start) in [
+        (request().init_image(picture()), "init_image is set with Wan 2.x T2V"),
+        (request().end_image(picture()), "end_image is set with Wan 2.x T2V"),
+        (request().control_frame(picture()), "control_frames is set with"),
+        (request().vace_strength(0.5), "vace_strength is set with"),
+        (request().moe_boundary(0.5), "moe_boundary is set without the model"),
+        (request().high_noise(HighNoise::default().cfg_scale(1.0)), "high_noise is set without"),
+        (request().skip_layers(sdcpp::SkipLayers::default()), "skip-layer guidance with Wan 2.x"),
+    ] {
+        let error = t2v.generate_video(&request).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{error:?} should start with {start:?}");
+    }
+    let mut i2v = Context::new(wan(Wan::I2v14B)).unwrap();
+    let error = i2v.generate_video(&request()).unwrap_err().to_string();
+    assert!(error.starts_with("init_image is not set with Wan 2.2 I2V"), "{error}");
+}
+
+#[test]
 fn a_picture_model_makes_no_videos() {
     let mut context = Context::new(flux(FluxKind::Flux)).unwrap();
     let error = context.generate_video(&request()).unwrap_err().to_string();
