@@ -2,10 +2,28 @@
 //!
 //! For now it tells its version and what the engine was built for.
 
-/// The README's example compiles.
+/// The Rust snippets of the README and of the pages in `docs/` compile.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    macro_rules! page {
+        ($name:ident, $file:literal) => {
+            #[doc = include_str!($file)]
+            struct $name;
+        };
+    }
+
+    page!(Readme, "../README.md");
+    page!(ImageToImage, "../docs/image-to-image.md");
+    page!(LargePictures, "../docs/large-pictures.md");
+    page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
+    page!(Metadata, "../docs/metadata.md");
+    page!(Models, "../docs/models.md");
+    page!(Progress, "../docs/progress.md");
+    page!(ReferencesAndControl, "../docs/references-and-control.md");
+    page!(StepCaches, "../docs/step-caches.md");
+    page!(TextToImage, "../docs/text-to-image.md");
+    page!(Video, "../docs/video.md");
+}
 
 use once_cell::sync::OnceCell;
 use sdcpp::Engine;

@@ -8,8 +8,9 @@ use common::{
     compare::Compared, demo_config, family_config, quick_request, test_picture, unet_config,
     unet_request,
 };
-use sdcpp::{Canny, Context, Error, ImageRequest, PhotoMaker, canny};
+use sdcpp::{Canny, Context, Error, ImageRequest, PhotoMaker, Progress, Watch, canny};
 use sdcpp_test_support::{self as models, UNet, UNetFamily};
+use std::ops::ControlFlow;
 
 fn controlled() -> sdcpp::ModelConfig {
     unet_config(UNet { family: UNetFamily::Sd1, width: 320 })
@@ -91,4 +92,22 @@ fn a_model_that_takes_no_control_says_so() {
     let with = quick_request("a red circle").reference_image(test_picture(64, 64));
     let error = demo.generate(&with).unwrap_err().to_string();
     assert!(error.starts_with("reference images with Z-Image"), "{error}");
+}
+
+#[test]
+fn a_stopped_picture_leaves_no_control_behind() {
+    let mut context = Context::new(controlled()).unwrap();
+    let two = quick().steps(2);
+    let other = two.clone().control_image(image::imageops::rotate90(&test_picture(64, 64)));
+    let fresh = context.generate(&other).unwrap().images[0].as_bytes().to_vec();
+    let stop = Watch::new().on_progress(|event| match event {
+        Progress::Sampling { step: 1, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let stopped = context.generate_with(&two.control_image(test_picture(64, 64)), stop);
+    assert!(matches!(stopped, Err(Error::Cancelled { .. })), "{stopped:?}");
+    assert!(context.generate(&other).unwrap().images[0].as_bytes() == fresh.as_slice());
+    let large = other.hires(sdcpp::HiresFix::scaled_by(1.5));
+    let error = context.generate(&large).unwrap_err().to_string();
+    assert!(error.starts_with("hires is set together with control_image"), "{error}");
 }

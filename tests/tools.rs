@@ -89,6 +89,11 @@ fn a_converted_model_draws_the_same() {
     };
     let original = draw(&demo_files().0);
     assert!(draw(&output) != original, "fewer bits draw the same");
+    // Rules may ask for more than the type.
+    let large = folder.path().join("large.gguf");
+    let rules = Convert::new(demo_files().0, &large).weight_type(WeightType::Q4_0);
+    rules.tensor_type_rules("layers=f32").run().unwrap();
+    assert!(large.metadata().unwrap().len() > 2 * output.metadata().unwrap().len());
     // As it is.
     let same = folder.path().join("same.gguf");
     Convert::new(demo_files().0, &same).run().unwrap();
@@ -100,7 +105,7 @@ fn a_converted_model_draws_the_same() {
     assert_eq!(parameters(&safetensors), parameters(&demo_files().1));
     let quantised = folder.path().join("demo.safetensors");
     let error = Convert::new(demo_files().0, &quantised).run().unwrap_err().to_string();
-    assert!(error.contains("unsupported safetensors dtype"), "{error}");
+    assert!(error.starts_with("weight_type is not set, and the input holds q8_0"), "{error}");
     assert!(!quantised.exists());
 }
 

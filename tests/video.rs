@@ -83,7 +83,8 @@ fn wan_2_2_begins_with_a_picture() {
 fn wan_image_to_video_sees_by_clip() {
     let config = wan(Wan::I2v1_3B).clip_vision(models::clip_vision(MAPPED).unwrap());
     let begins = request().init_image(test_picture(64, 64));
-    let ends = begins.clone().end_image(test_picture(32, 32));
+    let last = image::imageops::rotate180(&test_picture(64, 64));
+    let ends = begins.clone().end_image(last);
     assert!(make("init_image", &config, &begins) != make("end_image", &config, &ends));
 }
 
@@ -136,6 +137,27 @@ fn a_video_is_watched_and_stopped() {
     assert!(matches!(error, sdcpp::Error::Cancelled { stage: Stage::VaeDecoding }), "{error:?}");
     let again = context.generate_video(&request().steps(2)).unwrap();
     assert!(again.frames[4].as_bytes() == whole.frames[4].as_bytes());
+}
+
+#[test]
+fn what_a_model_would_ignore_is_refused() {
+    let mut t2v = Context::new(wan(Wan::T2v1_3B)).unwrap();
+    let picture = || test_picture(64, 64);
+    for (request, start) in [
+        (request().init_image(picture()), "init_image is set with Wan 2.x T2V"),
+        (request().end_image(picture()), "end_image is set with Wan 2.x T2V"),
+        (request().control_frame(picture()), "control_frames is set with"),
+        (request().vace_strength(0.5), "vace_strength is set with"),
+        (request().moe_boundary(0.5), "moe_boundary is set without the model"),
+        (request().high_noise(HighNoise::default().cfg_scale(1.0)), "high_noise is set without"),
+        (request().skip_layers(sdcpp::SkipLayers::default()), "skip-layer guidance with Wan 2.x"),
+    ] {
+        let error = t2v.generate_video(&request).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{error:?} should start with {start:?}");
+    }
+    let mut i2v = Context::new(wan(Wan::I2v14B)).unwrap();
+    let error = i2v.generate_video(&request()).unwrap_err().to_string();
+    assert!(error.starts_with("init_image is not set with Wan 2.2 I2V"), "{error}");
 }
 
 #[test]

@@ -39,6 +39,15 @@ fn loras_are_named_in_prompts() {
     assert!(by_name != pixels(plain.generate(&unet_request()).unwrap()));
 
     assert!(refused(plain.generate(&tagged)).contains("lora_folder"));
+    // Without the tag this is a weight that the engine cannot read.
+    tagged.prompt = "(a:<lora:ink:0>.)".to_owned();
+    assert!(refused(named.generate(&tagged)).contains("attention weight"));
+    let mut negative = unet_request();
+    negative.negative_prompt = "<lora:ink:1>".to_owned();
+    assert!(refused(named.generate(&negative)).starts_with("negative_prompt is"));
+    let noisy = unet_request().lora(Lora::new(&file).high_noise(true));
+    assert!(refused(named.generate(&noisy)).contains("high_noise_diffusion_model"));
+    assert!(!named.is_poisoned());
     tagged.prompt = "a cat<lora:inc:0.7>".to_owned();
     let error = refused(named.generate(&tagged));
     assert!(error.contains("unknown <lora:inc:…>; allowed: one of ink"), "{error}");

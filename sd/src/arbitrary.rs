@@ -163,7 +163,7 @@ pub(crate) fn step_cache() -> impl Strategy<Value = StepCache> {
             },
         );
     let window = (1_u32..=1000, 0.0_f32..=100.0);
-    let spectrum = (share(), 1_u32..=16, 0.0001_f32..=100.0, window, 0_u32..=1000, share())
+    let spectrum = (share(), 1_u32..=6, 0.0001_f32..=100.0, window, 0_u32..=1000, share())
         .prop_map(|(weight, order, lambda, (window_size, flex_window), warmup_steps, stop)| {
             Spectrum { weight, order, lambda, window_size, flex_window, warmup_steps, stop }
         });
@@ -181,7 +181,7 @@ pub(crate) fn step_cache() -> impl Strategy<Value = StepCache> {
 pub(crate) fn hires() -> impl Strategy<Value = HiresFix> {
     let upscaler = select(HiresUpscaler::ALL);
     let size = (0.25_f32..=4.0, option::of((1_u32..=4096, 1_u32..=4096)));
-    (upscaler, path(), size, option::of(2_u32..=1000), 0.01_f32..=1.0, 16_u32..=4096, sigmas())
+    (upscaler, path(), size, option::of(2_u32..=1000), 0.25_f32..=1.0, 16_u32..=4096, sigmas())
         .prop_map(|(upscaler, model, size, steps, denoising_strength, tile_size, custom_sigmas)| {
             HiresFix {
                 upscaler,

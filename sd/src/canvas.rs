@@ -24,13 +24,14 @@ enum Start<'a> {
 }
 
 impl<'a> Canvas<'a> {
-    /// For a request that was checked. The engine would stretch pictures by nearest neighbour.
-    pub(crate) fn new(request: &'a ImageRequest) -> Result<Self> {
-        let size = (request.width, request.height);
+    /// For a request that was checked, and a model whose sizes are multiples of `multiple`: the
+    /// engine rounds up, and would stretch pictures to that by nearest neighbour.
+    pub(crate) fn new(request: &'a ImageRequest, multiple: u32) -> Result<Self> {
+        let size = rounded_up(request.width, request.height, multiple);
         let start = match (&request.init_image, &request.mask, &request.outpaint) {
             (None, ..) => Start::Noise,
             (Some(init), _, Some(options)) => {
-                Start::Outpaint(outpaint::Plan::new(init, options, outpaint::Plan::ANY_MODEL)?)
+                Start::Outpaint(outpaint::Plan::new(init, options, multiple)?)
             }
             (Some(init), Some(mask), None) if request.inpaint != Inpaint::default() => {
                 Start::Inpaint(inpaint::Plan::new(init, mask, &request.inpaint, size.0, size.1)?)
@@ -44,11 +45,15 @@ impl<'a> Canvas<'a> {
             Start::Outpaint(plan) => plan.init().dimensions(),
             _ => size,
         };
+        let asked = match &start {
+            Start::Outpaint(_) => size,
+            _ => (request.width, request.height),
+        };
         let control = request.control_image.as_ref().map(|p| resized(p, size.0, size.1));
-        Ok(Self { start, control, size })
+        Ok(Self { start, control, size: asked })
     }
 
-    /// Width and height to draw in.
+    /// Width and height to ask the engine for.
     pub(crate) fn size(&self) -> (u32, u32) {
         self.size
     }
@@ -88,6 +93,12 @@ impl<'a> Canvas<'a> {
             Start::Outpaint(plan) => plan.finish(drawn),
         }
     }
+}
+
+/// The size that the engine draws in; not past what is allowed, where it would refuse anyway.
+pub(crate) fn rounded_up(width: u32, height: u32, multiple: u32) -> (u32, u32) {
+    let up = |side: u32| side.checked_next_multiple_of(multiple.max(1)).unwrap_or(side);
+    (up(width), up(height))
 }
 
 /// What of a request's pictures goes together.

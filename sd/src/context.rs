@@ -1,8 +1,8 @@
 //! A loaded model. Drawing with it is in `generate` and `generate_video`.
 
 use crate::{
-    EngineReport, Error, ModelConfig, PreviewKind, Result, Sampler, Sampling, Scheduler, Timings,
-    Watch,
+    EngineReport, Error, ModelConfig, PreviewKind, Result, Sampler, Sampling, Scheduler,
+    SkipLayers, Timings, Watch,
     engine::{Engine, Outcome, RawContext, Status},
     failure::{self, During},
     family::Family,
@@ -38,7 +38,7 @@ use std::{borrow::Borrow, path::Path};
 #[derive(Debug)]
 pub struct Context {
     pub(crate) raw: RawContext,
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) config: ModelConfig,
     pub(crate) family: Family,
     pub(crate) bases: Bases,
@@ -206,12 +206,7 @@ impl Context {
                 reason: "it is made for SD 1.x and SDXL".to_owned(),
             });
         }
-        if sampling.skip_layers.is_some() && !self.family.transformer {
-            return Err(Error::Unsupported {
-                what: format!("skip-layer guidance with {}", self.family),
-                reason: "it is made for transformers (SD3, FLUX…)".to_owned(),
-            });
-        }
+        self.check_skip_layers(sampling.skip_layers.as_ref())?;
         if sampling.shifted_timestep > 0 && !self.family.is_sdxl() {
             return Err(Error::Unsupported {
                 what: format!("shifted timesteps with {}", self.family),
@@ -219,6 +214,16 @@ impl Context {
             });
         }
         Ok(scheduler)
+    }
+
+    fn check_skip_layers(&self, skip_layers: Option<&SkipLayers>) -> Result<()> {
+        if skip_layers.is_none() || self.family.takes_skip_layers() {
+            return Ok(());
+        }
+        Err(Error::Unsupported {
+            what: format!("skip-layer guidance with {}", self.family),
+            reason: "the engine has it for SD3, FLUX, FLUX.2 and LongCat".to_owned(),
+        })
     }
 
     /// A preview by TAESD needs one.

@@ -1,7 +1,7 @@
 //! Converting and quantising model files.
 
 use crate::{
-    Error, Result, Timings, Watch, WeightType,
+    Error, ModelFile, Result, Timings, Watch, WeightType,
     config::check_type_rules,
     engine::{self, ConvertOptions, Engine, Status},
     failure::{self, During},
@@ -98,9 +98,12 @@ impl Convert {
         let extension = self.check()?;
         let trust = if self.trust_pickle { Trust::Pickle } else { Trust::DataOnly };
         if !engine.mock {
-            model_file::check("model", &self.input, trust)?;
+            model_file::check("input", &self.input, trust)?;
             if let Some(vae) = &self.vae {
                 model_file::check("vae", vae, trust)?;
+            }
+            if extension == ".safetensors" {
+                self.check_floats()?;
             }
         }
         if let Some(rules) = &self.tensor_type_rules {
@@ -145,10 +148,37 @@ impl Convert {
         Ok(Converted { bytes, timings: outcome.timings, warnings: outcome.lines.warnings })
     }
 
+    /// safetensors files hold no quantised weights; the engine would say so after reading them all.
+    fn check_floats(&self) -> Result<()> {
+        let quantised = |kind: WeightType| {
+            !matches!(kind, WeightType::F32 | WeightType::F16 | WeightType::Bf16)
+        };
+        let rules = self.tensor_type_rules.iter().flat_map(|rules| rules.split(','));
+        let mut types = rules.filter_map(|rule| rule.split_once('=')?.1.parse().ok());
+        if let Some(kind) = types.find(|kind| quantised(*kind)) {
+            return Err(Error::invalid(
+                "tensor_type_rules",
+                kind.name(),
+                "f32, f16 or bf16 in safetensors",
+            ));
+        }
+        let input = ModelFile::open(&self.input)?;
+        let held = input.weight_types().into_iter().find(|(kind, ..)| kind.is_quantised());
+        match (self.weight_type, held) {
+            (None, Some((kind, ..))) => Err(Error::invalid(
+                "weight_type",
+                format!("not set, and the input holds {}", kind.name()),
+                "f32, f16 or bf16 in safetensors",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks the values; says how the output ends.
     fn check(&self) -> Result<&'static str> {
+        // The engine tells the format by the end of the name, in lower case.
         let extension = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        let extension = match extension {
+        let extension = match extension.to_ascii_lowercase().as_str() {
             "gguf" => ".gguf",
             "safetensors" => ".safetensors",
             _ => {

@@ -61,6 +61,41 @@ impl Family {
             )
     }
 
+    /// What the engine rounds sizes up to a multiple of, where that is known.
+    pub(crate) fn multiple(&self) -> u32 {
+        match self.name.as_str() {
+            _ if !self.transformer => 64,
+            "Wan 2.2 TI2V" | "LTXAV" => 32,
+            "Flux.2" | "Flux.2 klein" | "Ernie Image" | "Lens" | "Ideogram 4" | "Wan 2.x"
+            | "Wan 2.2 I2V" => 16,
+            "Chroma Radiance" | "HiDream O1" | "PiD" => 1,
+            _ => 8,
+        }
+    }
+
+    /// What the engine rounds the sides of resized references to.
+    pub(crate) fn reference_factor(&self) -> u32 {
+        if self.name == "Qwen Image" { 32 } else { 16 }
+    }
+
+    /// Whether the engine leaves layers out when asked to; it evaluates the others once more for
+    /// nothing.
+    pub(crate) fn takes_skip_layers(&self) -> bool {
+        matches!(
+            self.name.as_str(),
+            "SD3.x"
+                | "Flux"
+                | "Flux Fill"
+                | "Flux Control"
+                | "Flex.2"
+                | "Chroma Radiance"
+                | "Ovis Image"
+                | "Flux.2"
+                | "Flux.2 klein"
+                | "Longcat-Image"
+        )
+    }
+
     /// Whether it draws nothing without one.
     pub(crate) fn needs_reference(&self) -> bool {
         self.name == "PiD"

@@ -1,6 +1,8 @@
 //! What goes with the files of a configuration: LoRAs, a ControlNet, embeddings.
 
-use crate::{Error, Lora, LoraApplyMode, Mismatch, ModelConfig, ModelFile, Result, WeightType};
+use crate::{
+    Architecture, Error, Lora, LoraApplyMode, Mismatch, ModelConfig, ModelFile, Result, WeightType,
+};
 use std::path::Path;
 
 /// The files of a configuration that others must fit, looked at when first asked.
@@ -25,12 +27,32 @@ impl Bases {
         Ok(self.0.as_deref().unwrap_or_default())
     }
 
+    /// What the diffusion model is, by its file; none where the file says nothing.
+    pub(crate) fn diffusion_architecture(
+        &mut self,
+        config: &ModelConfig,
+        mock: bool,
+    ) -> Result<Option<Architecture>> {
+        if mock {
+            return Ok(None);
+        }
+        let bases = self.open(config)?;
+        Ok(bases.iter().map(ModelFile::architecture).find(|a| a.has_diffusion_model()))
+    }
+
     /// Whether LoRAs fit: a wrong shape fails an assertion in the engine, and one without a tensor
     /// of the model would change nothing.
     pub(crate) fn check_loras(&mut self, config: &ModelConfig, loras: &[Lora]) -> Result<()> {
         let loras = || loras.iter().filter(|lora| lora.multiplier != 0.0);
         if loras().next().is_none() {
             return Ok(());
+        }
+        if config.high_noise_diffusion_model.is_none() && loras().any(|lora| lora.high_noise) {
+            return Err(Error::invalid(
+                "loras",
+                "one with high_noise",
+                "such with a high_noise_diffusion_model in the configuration",
+            ));
         }
         let bases = self.open(config)?;
         if config.lora_apply_mode == LoraApplyMode::Immediately && holds_quantised(config, bases) {

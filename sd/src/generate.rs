@@ -2,14 +2,19 @@
 
 use crate::{
     Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Watch,
-    canvas::Canvas,
+    canvas::{Canvas, rounded_up},
     context::{main_file, random_seed},
     engine::{ImageJob, Images, Outcome},
     infotext::{self, Facts},
     lora::{self, Lora},
-    model_file,
+    model_file, references, validate,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::Path,
+    sync::Arc,
+};
 
 impl Context {
     /// Draws.
@@ -38,8 +43,15 @@ impl Context {
         let folder = self.config.lora_folder.clone();
         let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
         self.check_loras(&loras)?;
-        let canvas = Canvas::new(request)?;
+        // Without its tags it may be another.
+        validate::prompt("prompt", &prompt)?;
+        if let Some(photo_maker) = &request.photo_maker {
+            photo_maker.check(&prompt)?;
+        }
+        let canvas = Canvas::new(request, self.family.multiple())?;
         let (width, height) = canvas.size();
+        let drawn = rounded_up(width, height, self.family.multiple());
+        let references = references::prepare(request, drawn, self.family.reference_factor())?;
         let job = ImageJob {
             request,
             prompt: &prompt,
@@ -47,6 +59,7 @@ impl Context {
             init_image: canvas.init_image(),
             mask: canvas.mask(),
             control_image: canvas.control_image(),
+            references: references.iter().map(AsRef::as_ref).collect(),
             width,
             height,
             sampler,
@@ -74,6 +87,7 @@ impl Context {
                     scheduler: request.sampling.scheduler,
                     steps: request.sampling.effective_steps(),
                     seed,
+                    rng: self.config.rng,
                     width: shape.width,
                     height: shape.height,
                     model: &model,
@@ -105,6 +119,13 @@ impl Context {
             hires.check_steps_with(&request.sampling, scheduler)?;
             if let Some(model) = &hires.model {
                 self.check_file("hires.model", model)?;
+            }
+            if request.control_image.is_some() {
+                return Err(Error::invalid(
+                    "hires",
+                    "set together with control_image",
+                    "one of the two: the engine does not enlarge the control picture",
+                ));
             }
             if family.is_inpaint() || family.is_unet_edit() || family.is_control() {
                 return unsupported(
@@ -201,10 +222,46 @@ impl Context {
                 "not set",
                 "the file of face embeddings that version 2 needs",
             )),
-            Some(path) if !path.is_file() => {
-                Err(Error::FileNotFound { role: "photo_maker.id_embed".into(), path: path.clone() })
-            }
-            _ => Ok(()),
+            Some(_) if !second => Err(Error::invalid(
+                "photo_maker.id_embed",
+                "set with version 1",
+                "none, or a PhotoMaker of version 2, with v2 in its path",
+            )),
+            Some(path) => check_id_embed(path, photo_maker.id_images.len()),
+            None => Ok(()),
         }
     }
+}
+
+/// The engine reads this file unchecked: three numbers (dimensions, length of the name, type), the
+/// dimensions, the name, and 32-bit floats.
+fn check_id_embed(path: &Path, photographs: usize) -> Result<()> {
+    const ROLE: &str = "photo_maker.id_embed";
+    const MOST_NAME: u64 = 1024;
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
+        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
+    };
+    let length = path.metadata().map_err(unreadable)?.len();
+    let mut start = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(20).read_to_end(&mut start).map_err(unreadable)?;
+    let numbers: Vec<u64> = start
+        .chunks_exact(4)
+        .filter_map(|bytes| Some(u64::from(u32::from_le_bytes(bytes.try_into().ok()?))))
+        .collect();
+    let wrong =
+        |reason: String| Err(Error::NotAModel { role: ROLE.into(), path: path.to_owned(), reason });
+    let [dimensions, name, kind, width, rows] = numbers[..] else {
+        return wrong("it is too short".to_owned());
+    };
+    let floats = width.checked_mul(rows).and_then(|n| n.checked_mul(4));
+    let whole = floats.and_then(|bytes| bytes.checked_add(20 + name)) == Some(length);
+    if dimensions != 2 || kind != 0 || name > MOST_NAME || !whole {
+        return wrong("it is no table of 32-bit floats".to_owned());
+    }
+    if usize::try_from(rows) != Ok(photographs) {
+        return wrong(format!("it is of {rows} faces, and there are {photographs} photographs"));
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
 //! Making videos.
 
 use crate::{
-    Context, Error, GeneratedVideo, Picture, Result, Sampler, VideoRequest, Watch,
-    context::random_seed, engine::VideoJob, lora,
+    Architecture, Context, Error, GeneratedVideo, Picture, Result, Sampler, VideoRequest, Watch,
+    blend::resized, canvas::rounded_up, context::random_seed, engine::VideoJob, lora, validate,
 };
-use std::sync::Arc;
+use image::RgbImage;
+use std::{borrow::Cow, sync::Arc};
 
 impl Context {
     /// Makes a video.
@@ -46,10 +47,16 @@ impl Context {
         let folder = self.config.lora_folder.clone();
         let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
         self.check_loras(&loras)?;
+        // Without its tags it may be another.
+        validate::prompt("prompt", &prompt)?;
+        let pictures = Pictures::new(request, self.family.multiple());
         let job = VideoJob {
             request,
             prompt: &prompt,
             loras: &loras,
+            init_image: pictures.init.as_deref(),
+            end_image: pictures.end.as_deref(),
+            control_frames: pictures.control.iter().map(AsRef::as_ref).collect(),
             sampler,
             seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
         };
@@ -69,8 +76,8 @@ impl Context {
         })
     }
 
-    fn check_video_request(&self, request: &VideoRequest, sampler: Sampler) -> Result<()> {
-        let family = &self.family;
+    fn check_video_request(&mut self, request: &VideoRequest, sampler: Sampler) -> Result<()> {
+        let family = self.family.clone();
         if !self.raw.makes_video() {
             return Err(Error::Unsupported {
                 what: "making a video".to_owned(),
@@ -93,13 +100,98 @@ impl Context {
                 });
             }
         }
-        if request.high_noise.steps.is_some() && self.config.high_noise_diffusion_model.is_none() {
+        self.check_high_noise(request)?;
+        match self.bases.diffusion_architecture(&self.config, self.engine.mock)? {
+            Some(architecture) => check_inputs(request, architecture),
+            None => Ok(()),
+        }
+    }
+
+    /// What is for the second model of Wan 2.2, which is not there, would do nothing.
+    fn check_high_noise(&self, request: &VideoRequest) -> Result<()> {
+        let default = VideoRequest::default();
+        let without = |field: &'static str| {
+            Err(Error::invalid(
+                field,
+                "set without the model",
+                "its default, or a high_noise_diffusion_model in the configuration",
+            ))
+        };
+        if self.config.high_noise_diffusion_model.is_none() {
+            if request.high_noise != default.high_noise {
+                return without("high_noise");
+            }
+            if request.moe_boundary != default.moe_boundary {
+                return without("moe_boundary");
+            }
+        } else if request.high_noise.steps.is_some() && !request.sampling.custom_sigmas.is_empty() {
             return Err(Error::invalid(
                 "high_noise.steps",
-                "set without the model",
-                "steps with a high_noise_diffusion_model in the configuration",
+                "set together with custom_sigmas",
+                "one of the two: with noise levels of your own, moe_boundary divides them",
             ));
+        }
+        if request.high_noise.skip_layers.is_some() {
+            return Err(Error::Unsupported {
+                what: format!("skip-layer guidance with {}", self.family),
+                reason: "the engine has it for SD3, FLUX, FLUX.2 and LongCat".to_owned(),
+            });
         }
         Ok(())
     }
+}
+
+/// The pictures of a request in the size that the engine draws in: it would stretch them by nearest
+/// neighbour.
+struct Pictures<'a> {
+    init: Option<Cow<'a, RgbImage>>,
+    end: Option<Cow<'a, RgbImage>>,
+    control: Vec<Cow<'a, RgbImage>>,
+}
+
+impl<'a> Pictures<'a> {
+    fn new(request: &'a VideoRequest, multiple: u32) -> Self {
+        let (width, height) = rounded_up(request.width, request.height, multiple);
+        let fit = |picture: &'a RgbImage| resized(picture, width, height);
+        Self {
+            init: request.init_image.as_ref().map(fit),
+            end: request.end_image.as_ref().map(fit),
+            control: request.control_frames.iter().map(fit).collect(),
+        }
+    }
+}
+
+/// Which pictures a kind of model takes; the engine ignores the others.
+fn check_inputs(request: &VideoRequest, architecture: Architecture) -> Result<()> {
+    use Architecture::{Wan21Flf2v, Wan21I2v, Wan22I2v, Wan22Ti2v, WanT2v, WanVace};
+    let from_picture = matches!(architecture, Wan21I2v | Wan21Flf2v | Wan22I2v);
+    let takes_init = architecture != WanT2v;
+    let takes_end = match architecture {
+        WanT2v | WanVace => false,
+        Wan22Ti2v => request.init_image.is_some(),
+        _ => true,
+    };
+    let refused = |field: &'static str, allowed: &'static str| {
+        Err(Error::invalid(field, format!("set with {architecture}"), allowed))
+    };
+    if request.init_image.is_some() && !takes_init {
+        return refused("init_image", "none: this model starts from words alone");
+    }
+    if request.init_image.is_none() && from_picture {
+        return Err(Error::invalid(
+            "init_image",
+            format!("not set with {architecture}"),
+            "the first frame: this model starts from a picture",
+        ));
+    }
+    if request.end_image.is_some() && !takes_end {
+        return refused("end_image", "none, or with Wan 2.2 TI2V an init_image too");
+    }
+    if !request.control_frames.is_empty() && architecture != WanVace {
+        return refused("control_frames", "none: only VACE models follow a control video");
+    }
+    if request.vace_strength != VideoRequest::default().vace_strength && architecture != WanVace {
+        return refused("vace_strength", "its default: only VACE models have it");
+    }
+    Ok(())
 }

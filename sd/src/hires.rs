@@ -154,9 +154,24 @@ impl HiresFix {
         if !self.custom_sigmas.is_empty() {
             return Ok(());
         }
-        let steps = self.steps.unwrap_or_else(|| sampling.effective_steps());
+        // Past this, the engine's interpolated schedules read beyond their ends.
+        const MOST_SCHEDULED: u32 = 5000;
+        let steps = self.steps_after(sampling);
         let scheduled = (steps as f32 / self.denoising_strength) as u32;
+        if scheduled > MOST_SCHEDULED {
+            return Err(Error::invalid(
+                "hires.steps",
+                format!("{steps} at a denoising_strength of {}", self.denoising_strength),
+                format!("at most {MOST_SCHEDULED} when divided by hires.denoising_strength"),
+            ));
+        }
         check_steps("hires.steps", scheduled, scheduler)
+    }
+
+    /// Steps of the second pass. Told to the engine always: its own default is what a starting
+    /// picture left of the first pass.
+    pub(crate) fn steps_after(&self, sampling: &Sampling) -> u32 {
+        self.steps.unwrap_or_else(|| sampling.effective_steps())
     }
 
     /// Width and height of the second pass.

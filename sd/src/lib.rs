@@ -63,6 +63,7 @@ mod picture_into;
 mod preset;
 mod preview;
 mod progress;
+mod references;
 mod request;
 mod sampler;
 mod sampling;

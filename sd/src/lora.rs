@@ -39,7 +39,9 @@ impl Lora {
                 format!("at most {MOST_LORAS}"),
             ));
         }
-        loras.iter().try_for_each(|lora| validate::range("loras", lora.multiplier, -100.0..=100.0))
+        loras.iter().try_for_each(|lora| {
+            validate::range("loras.multiplier", lora.multiplier, -100.0..=100.0)
+        })
     }
 }
 
@@ -72,6 +74,7 @@ pub struct LoraFolder {
     files: BTreeMap<String, PathBuf>,
 }
 
+const EXTENSIONS: [&str; 2] = ["safetensors", "gguf"];
 /// Folders within folders that are looked into.
 const DEEPEST: usize = 8;
 /// The most files that are listed.
@@ -122,16 +125,13 @@ impl LoraFolder {
 
     fn find(&self, name: &str) -> Result<&Path> {
         let known = name.trim();
-        let stem = ["safetensors", "gguf"]
-            .iter()
-            .find_map(|e| known.strip_suffix(e)?.strip_suffix('.'))
-            .unwrap_or(known);
-        if let Some(path) = self.files.get(stem) {
+        if let Some(path) = self.files.get(known) {
             return Ok(path);
         }
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_lowercase();
+        let wanted = stem(known).to_lowercase();
         let mut found = self.files.iter().filter(|(file, _)| {
-            file.to_lowercase() == stem.to_lowercase() || last(file) == stem.to_lowercase()
+            let file = stem(file).to_lowercase();
+            file == wanted || file.rsplit('/').next() == Some(&wanted)
         });
         match (found.next(), found.next()) {
             (Some((_, path)), None) => Ok(path),
@@ -159,6 +159,14 @@ impl LoraFolder {
     }
 }
 
+/// A name without its extension.
+fn stem(name: &str) -> &str {
+    EXTENSIONS
+        .iter()
+        .find_map(|extension| name.strip_suffix(extension)?.strip_suffix('.'))
+        .unwrap_or(name)
+}
+
 fn list(
     folder: &Path,
     prefix: &str,
@@ -181,12 +189,20 @@ fn list(
             }
             continue;
         }
-        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or(name);
-        let is_model = path.extension().is_some_and(|e| {
-            ["safetensors", "gguf"].iter().any(|known| e.eq_ignore_ascii_case(known))
-        });
-        if is_model {
-            files.insert(format!("{prefix}{stem}"), path.clone());
+        if stem(name) == name {
+            continue;
+        }
+        // Two files of one name are told apart by their extensions.
+        let short = format!("{prefix}{}", stem(name));
+        let whole = |path: &Path| {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            format!("{prefix}{name}")
+        };
+        match files.remove(&short) {
+            Some(other) => files.extend([(whole(&other), other), (whole(&path), path)]),
+            None => {
+                files.insert(short, path);
+            }
         }
     }
     Ok(())
@@ -195,6 +211,18 @@ fn list(
 /// Whether a prompt has a tag that wants a folder.
 pub(crate) fn has_tag(prompt: &str) -> bool {
     parts(prompt).any(|part| matches!(part, Part::Tag(_)))
+}
+
+/// A tag would only be words there.
+pub(crate) fn check_negative(prompt: &str) -> Result<()> {
+    if has_tag(prompt) {
+        return Err(Error::invalid(
+            "negative_prompt",
+            format!("{prompt:?}"),
+            "<lora:…> tags in the prompt only; a negative multiplier takes away",
+        ));
+    }
+    Ok(())
 }
 
 /// The request's prompt and LoRAs with the tags of the prompt brought in.
@@ -294,6 +322,19 @@ mod tests {
         assert_eq!(loras[0], Lora::new(place.path().join("ink.safetensors")).multiplier(-0.5));
         assert_eq!(loras[1].path, place.path().join("styles/Pastel.gguf"));
         assert!(loras[2].high_noise && loras[2].multiplier == 2.0);
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        for file in ["ink.gguf", "ink.safetensors"] {
+            fs::write(place.path().join(file), b"x").unwrap();
+        }
+        let folder = LoraFolder::open(place.path()).unwrap();
+        let error = folder.resolve("<lora:ink:1>").unwrap_err().to_string();
+        assert!(error.contains("may be ink.gguf or ink.safetensors"), "{error}");
+        let (_, loras) = folder.resolve("<lora:ink.gguf:1>").unwrap();
+        assert_eq!(loras[0].path, place.path().join("ink.gguf"));
     }
 
     #[test]

@@ -155,12 +155,13 @@ impl Picture {
             PngCompression::High => png::Compression::High,
         });
         // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
-        let text = self.parameters.to_string();
-        let keyword = "parameters".to_owned();
-        if text.chars().all(|c| u32::from(c) < 256) {
-            encoder.add_text_chunk(keyword, text)
-        } else {
-            encoder.add_itxt_chunk(keyword, text)
+        let (keyword, text) = ("parameters".to_owned(), self.parameters.to_string());
+        match text.as_str() {
+            "" => Ok(()),
+            latin if latin.chars().all(|c| u32::from(c) < 256) => {
+                encoder.add_text_chunk(keyword, text)
+            }
+            _ => encoder.add_itxt_chunk(keyword, text),
         }
         .map_err(fail)?;
         let mut writer = encoder.write_header().map_err(fail)?;

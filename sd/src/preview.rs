@@ -13,7 +13,8 @@ pub enum PreviewKind {
     Projection,
     /// By the TAESD of the configuration, which must have one: full size, a little cost.
     Taesd,
-    /// By the VAE: full size, as the picture will be, and as slow as decoding it.
+    /// By the VAE: full size, as the picture will be, and as slow as decoding it. With
+    /// [`taesd_preview_only`](crate::ModelConfig::taesd_preview_only), by the TAESD too.
     Vae,
 }
 

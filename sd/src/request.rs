@@ -4,6 +4,7 @@ use crate::{
     Error, HiresFix, Inpaint, Lora, Outpaint, PhotoMaker, Result, Sampling, StepCache, VaeTiling,
     canvas,
     input::{brightness, on_white},
+    lora::check_negative,
     sampling::sampling_setters,
     setters::setters,
     validate,
@@ -158,7 +159,8 @@ pub struct ImageRequest {
     #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::json::schema::Base64Picture>"))]
     pub reference_images: Vec<RgbImage>,
     /// Whether references are resized to about as many pixels as the picture has, 1024² at most,
-    /// with their own aspect ratio. Default: yes; otherwise they are taken as they are.
+    /// with their own aspect ratio. Default: yes; otherwise they keep their own size, brought up to a
+    /// multiple of 16.
     pub resize_references: bool,
     /// Whether each reference gets a position index of its own (FLUX Kontext with several
     /// references), rather than all one. Default: no.
@@ -303,6 +305,7 @@ impl ImageRequest {
     pub fn check(&self) -> Result<()> {
         validate::prompt("prompt", &self.prompt)?;
         validate::prompt("negative_prompt", &self.negative_prompt)?;
+        check_negative(&self.negative_prompt)?;
         validate::range("width", self.width, 1..=MAX_SIDE)?;
         validate::range("height", self.height, 1..=MAX_SIDE)?;
         validate::range("batch", self.batch, 1..=MAX_BATCH)?;

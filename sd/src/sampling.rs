@@ -50,8 +50,8 @@ pub struct Sampling {
     pub image_cfg_scale: Option<f32>,
     /// Guidance of distilled models (FLUX), 0 to 100. Default 3.5.
     pub distilled_guidance: f32,
-    /// Skip-layer guidance (SD3.5 medium above all). SD3, FLUX, FLUX.2 and LongCat only; other models
-    /// draw as without. Default: off.
+    /// Skip-layer guidance (SD3.5 medium above all). SD3, FLUX, FLUX.2 and LongCat only: with other
+    /// models it is an error. Default: off.
     pub skip_layers: Option<SkipLayers>,
     /// The sampler. Default: [`Sampler::Euler`] for transformer models, else
     /// [`Sampler::Dpmpp2m`].
@@ -104,7 +104,7 @@ impl Default for Sampling {
 /// Skip-layer guidance: the model also predicts with some of its layers left out, and the result is
 /// led away from that. Costs one more evaluation in the steps it is on for.
 ///
-/// SD3, FLUX, FLUX.2 and LongCat can leave layers out; other models draw as without. The default is
+/// SD3, FLUX, FLUX.2 and LongCat can leave layers out; with other models it is an error. The default is
 /// as in Stability's SD3.5 reference: layers 7, 8 and 9, from 1 % to 20 % of the steps, scale 2.5.
 ///
 /// ```

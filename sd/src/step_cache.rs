@@ -165,7 +165,7 @@ pub struct Spectrum {
     /// Share of the forecast that comes from the spectrum, the rest from the last step, 0 to 1.
     /// Default 0.4.
     pub weight: f32,
-    /// Order of the polynomials, 1 to 16. Default 3.
+    /// Order of the polynomials, 1 to 6. Default 3.
     pub order: u32,
     /// Regularisation of the fit, 0.0001 to 100. Default 1.
     pub lambda: f32,
@@ -341,7 +341,8 @@ impl TaylorSeer {
 impl Spectrum {
     fn check(&self) -> Result<()> {
         validate::range("step_cache.weight", self.weight, 0.0..=1.0)?;
-        validate::range("step_cache.order", self.order, 1..=16)?;
+        // Of higher orders the polynomials overflow after a hundred steps, and the picture is NaN.
+        validate::range("step_cache.order", self.order, 1..=6)?;
         // Without any, the fit may be singular, and the picture NaN.
         validate::range("step_cache.lambda", self.lambda, 0.0001..=100.0)?;
         validate::range("step_cache.window_size", self.window_size, 1..=1000)?;

@@ -128,7 +128,7 @@ impl Upscaler {
         config.check()?;
         let trust = if config.trust_pickle { Trust::Pickle } else { Trust::DataOnly };
         if !engine.mock {
-            model_file::check("upscaler", &config.model, trust)?;
+            model_file::check("model", &config.model, trust)?;
         }
         let options = UpscalerOptions {
             model: &config.model,

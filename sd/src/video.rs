@@ -2,7 +2,7 @@
 
 use crate::{
     Error, HighNoise, HiresFix, Lora, MAX_SIDE, Result, Sampling, StepCache, VaeTiling,
-    input::on_white, sampling::sampling_setters, setters::setters, validate,
+    input::on_white, lora::check_negative, sampling::sampling_setters, setters::setters, validate,
 };
 use image::{DynamicImage, RgbImage};
 
@@ -214,6 +214,7 @@ impl VideoRequest {
     pub fn check(&self) -> Result<()> {
         validate::prompt("prompt", &self.prompt)?;
         validate::prompt("negative_prompt", &self.negative_prompt)?;
+        check_negative(&self.negative_prompt)?;
         validate::range("width", self.width, 1..=MAX_SIDE)?;
         validate::range("height", self.height, 1..=MAX_SIDE)?;
         validate::range("frames", self.frames, 1..=MAX_FRAMES)?;

@@ -189,11 +189,15 @@ impl Hooked<'_> {
 
     fn on_preview(&mut self, step: i32, frames: &[sd_image_t], noisy: bool) {
         let (Some(previews), None) = (&mut self.watch.previews, &self.panic) else { return };
+        // Samplers of two stages count the second one backwards, and show a step twice.
+        let step = step.unsigned_abs();
+        if !previews.wanted(step) {
+            return;
+        }
         // SAFETY: the engine's pixels live until the hook returns.
         let frames: Vec<_> = frames.iter().filter_map(|f| unsafe { images::copy(f) }).collect();
         if !frames.is_empty() {
-            // Samplers of two stages count the second one backwards.
-            previews.show(Preview { step: step.unsigned_abs(), frames, noisy });
+            previews.show(Preview { step, frames, noisy });
         }
     }
 

@@ -10,6 +10,7 @@ fn facts<'a>(request: &ImageRequest, sampler: Sampler, model: &'a str) -> Facts<
         sampler,
         scheduler: request.sampling.scheduler,
         steps: request.sampling.effective_steps(),
+        rng: crate::RngKind::Cuda,
         seed: request.seed.unwrap_or(5),
         width: request.width,
         height: request.height,

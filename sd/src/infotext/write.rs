@@ -1,7 +1,7 @@
 //! Writing the text.
 
 use crate::{
-    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, Lora, Sampler, Sampling, Scheduler,
+    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, Lora, RngKind, Sampler, Sampling, Scheduler,
 };
 use std::{fmt::Write as _, path::Path};
 
@@ -12,6 +12,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) scheduler: Option<Scheduler>,
     pub(crate) steps: u32,
     pub(crate) seed: i64,
+    pub(crate) rng: RngKind,
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) model: &'a str,
@@ -83,6 +84,8 @@ pub(crate) fn write(request: &ImageRequest, facts: &Facts<'_>) -> String {
         second_pass(&mut settings, hires, from_picture);
     }
     noise(&mut settings, &request.sampling);
+    // A1111 draws on the graphics card unless it says so.
+    settings.some("RNG", Some(facts.rng).filter(|rng| *rng != RngKind::Cuda).map(RngKind::label));
     inputs(&mut settings, request);
     settings.json("Cache", request.step_cache.as_ref());
     settings.json("VAE tiling", request.vae_tiling.as_ref());

@@ -60,7 +60,13 @@ impl<'a> Plan<'a> {
                 } else {
                     Finish::AsDrawn
                 };
-                Ok(Self { original, init: Cow::Borrowed(original), mask, finish })
+                let init = resized(original, width, height);
+                // A view of the caller's mask stays one where nothing is to be done.
+                let mask = match mask {
+                    Cow::Borrowed(mask) => resized_mask(mask, width, height),
+                    Cow::Owned(mask) => Cow::Owned(resized_mask(&mask, width, height).into_owned()),
+                };
+                Ok(Self { original, init, mask, finish })
             }
             InpaintArea::OnlyMasked { padding } => {
                 let alpha = alpha(&mask, options.mask_blur);

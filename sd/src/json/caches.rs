@@ -48,7 +48,7 @@ object! {
 object! {
     Spectrum = Spectrum::default();
     weight => range(0.0_f32..=1.0);
-    order => range(1_u32..=16);
+    order => range(1_u32..=6);
     lambda => range(0.0001_f32..=100.0);
     window_size => range(1_u32..=1000);
     flex_window => range(0.0_f32..=100.0);

@@ -17,10 +17,6 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A multiple that every model's sizes are: the largest, that of UNets. 8 does for most
-    /// transformers.
-    pub(crate) const ANY_MODEL: u32 = 64;
-
     /// Prepares `picture` for drawing on a canvas whose sides are multiples of `multiple`, so that the
     /// engine does not stretch it.
     ///
@@ -122,7 +118,7 @@ mod tests {
     #[test]
     fn draws_on_a_rounded_canvas_and_gives_what_was_asked() {
         let small = picture(10, 6);
-        let any = Plan::new(&small, &Outpaint::all(1), Plan::ANY_MODEL).unwrap();
+        let any = Plan::new(&small, &Outpaint::all(1), 64).unwrap();
         assert_eq!(any.init().dimensions(), (64, 64));
         let plan = Plan::new(&small, &Outpaint::new(3, 0, 0, 2).feather(0), 8).unwrap();
         assert_eq!(plan.init().dimensions(), (16, 8));

@@ -47,7 +47,7 @@ fn every_field_is_checked_by_name() {
         (new().init_image(RgbImage::new(0, 0)), "init_image is 0x0"),
         (new().vae_tiling(VaeTiling::with_tile_size(1, 32)), "vae_tiling.tile_size is 1"),
         (new().skip_layers(SkipLayers::new([])), "skip_layers.layers is a list of 0"),
-        (new().lora(Lora::new("x").multiplier(f32::INFINITY)), "loras is inf"),
+        (new().lora(Lora::new("x").multiplier(f32::INFINITY)), "loras.multiplier is inf"),
         (new().control_strength(-1.0), "control_strength is -1"),
         (new().control_image(RgbImage::new(0, 8)), "control_image is 0x8"),
         (new().reference_image(RgbImage::new(8, 0)), "reference_images is 8x0"),

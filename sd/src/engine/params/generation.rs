@@ -210,7 +210,11 @@ pub(super) fn step_cache(
     })
 }
 
-pub(super) fn hires(memory: &mut Memory, hires: Option<&HiresFix>) -> Result<sd_hires_params_t> {
+pub(super) fn hires(
+    memory: &mut Memory,
+    hires: Option<&HiresFix>,
+    sampling: &Sampling,
+) -> Result<sd_hires_params_t> {
     let enabled = hires.is_some();
     let hires = hires.cloned().unwrap_or_default();
     let (width, height) = hires.target_size.unwrap_or((0, 0));
@@ -222,8 +226,7 @@ pub(super) fn hires(memory: &mut Memory, hires: Option<&HiresFix>) -> Result<sd_
         scale: hires.scale,
         target_width: int("hires width", width)?,
         target_height: int("hires height", height)?,
-        // 0: as the first pass.
-        steps: int("hires.steps", hires.steps.unwrap_or(0))?,
+        steps: int("hires.steps", hires.steps_after(sampling))?,
         denoising_strength: hires.denoising_strength,
         upscale_tile_size: int("hires.tile_size", hires.tile_size)?,
         custom_sigmas,

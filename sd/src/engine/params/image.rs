@@ -17,6 +17,7 @@ pub(crate) struct ImageJob<'a> {
     pub(crate) init_image: Option<&'a image::RgbImage>,
     pub(crate) mask: Option<&'a image::GrayImage>,
     pub(crate) control_image: Option<&'a image::RgbImage>,
+    pub(crate) references: Vec<&'a image::RgbImage>,
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) sampler: Sampler,
@@ -48,7 +49,7 @@ impl<'a> ImageParams<'a> {
                 borrowed(init.width(), init.height(), 1, &white)
             }
         };
-        let mut references: Vec<_> = request.reference_images.iter().map(rgb).collect();
+        let mut references: Vec<_> = job.references.iter().map(|picture| rgb(picture)).collect();
         let no_photographs = [];
         let photographs =
             request.photo_maker.as_ref().map_or(&no_photographs[..], |p| &p.id_images);
@@ -77,7 +78,7 @@ impl<'a> ImageParams<'a> {
             pm_params: photo_maker(&mut memory, request.photo_maker.as_ref(), &mut photographs)?,
             vae_tiling_params: generation::vae_tiling(&mut memory, request.vae_tiling.as_ref())?,
             cache: generation::step_cache(&mut memory, request.step_cache.as_ref())?,
-            hires: generation::hires(&mut memory, request.hires.as_ref())?,
+            hires: generation::hires(&mut memory, request.hires.as_ref(), &request.sampling)?,
         };
         Ok(Self {
             raw,

@@ -13,6 +13,9 @@ pub(crate) struct VideoJob<'a> {
     pub(crate) request: &'a VideoRequest,
     pub(crate) prompt: &'a str,
     pub(crate) loras: &'a [Lora],
+    pub(crate) init_image: Option<&'a ::image::RgbImage>,
+    pub(crate) end_image: Option<&'a ::image::RgbImage>,
+    pub(crate) control_frames: Vec<&'a ::image::RgbImage>,
     pub(crate) sampler: Sampler,
     pub(crate) seed: i64,
 }
@@ -30,7 +33,8 @@ impl<'a> VideoParams<'a> {
     pub(in crate::engine) fn new(job: &'a VideoJob<'a>) -> Result<Self> {
         let request = job.request;
         let mut memory = Memory::default();
-        let mut control_frames: Vec<_> = request.control_frames.iter().map(rgb).collect();
+        let mut control_frames: Vec<_> =
+            job.control_frames.iter().map(|frame| rgb(frame)).collect();
         let (loras, lora_count) = generation::loras(&mut memory, job.loras)?;
         let raw = sd_vid_gen_params_t {
             loras,
@@ -38,8 +42,8 @@ impl<'a> VideoParams<'a> {
             prompt: memory.strings.text("prompt", job.prompt)?,
             negative_prompt: memory.strings.text("negative_prompt", &request.negative_prompt)?,
             clip_skip: request.clip_skip.map_or(Ok(-1), |n| int("clip_skip", n))?,
-            init_image: request.init_image.as_ref().map_or(NO_IMAGE, rgb),
-            end_image: request.end_image.as_ref().map_or(NO_IMAGE, rgb),
+            init_image: job.init_image.map_or(NO_IMAGE, rgb),
+            end_image: job.end_image.map_or(NO_IMAGE, rgb),
             control_frames: list(&mut control_frames),
             control_frames_size: super::count("control_frames", control_frames.len())?,
             width: int("width", request.width)?,
@@ -54,7 +58,7 @@ impl<'a> VideoParams<'a> {
             vace_strength: request.vace_strength,
             vae_tiling_params: generation::vae_tiling(&mut memory, request.vae_tiling.as_ref())?,
             cache: generation::step_cache(&mut memory, request.step_cache.as_ref())?,
-            hires: generation::hires(&mut memory, request.hires.as_ref())?,
+            hires: generation::hires(&mut memory, request.hires.as_ref(), &request.sampling)?,
         };
         Ok(Self { raw, _memory: memory, _control_frames: control_frames, _job: job })
     }

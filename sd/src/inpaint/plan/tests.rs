@@ -24,8 +24,10 @@ fn refused(original: &RgbImage, mask: &GrayImage, options: &Inpaint, size: (u32,
 #[test]
 fn without_options_nothing_is_touched_or_copied() {
     let (original, mask) = (picture(7, 5), white_at(7, 5, |x, _| x == 2));
-    let plan = Plan::new(&original, &mask, &Inpaint::new(), 512, 512).unwrap();
+    let plan = Plan::new(&original, &mask, &Inpaint::new(), 7, 5).unwrap();
     assert!(std::ptr::eq(plan.init(), &original) && std::ptr::eq(plan.mask(), &mask));
+    let plan = Plan::new(&original, &mask, &Inpaint::new(), 512, 512).unwrap();
+    assert_eq!((plan.init().dimensions(), plan.mask().dimensions()), ((512, 512), (512, 512)));
     let drawn = RgbImage::from_pixel(512, 512, NEW);
     assert_eq!(plan.finish(drawn.clone()), drawn);
 }

@@ -176,7 +176,6 @@ fn probe<T: DeserializeOwned>(schema: &Value, check: impl Fn(&T) -> Result<()>, 
     for Bound { path, schema } in found {
         let last = path.iter().rfind(|key| *key != "0").unwrap().as_str();
         let field = match last {
-            "multiplier" => "loras",
             "target_size" => "hires width",
             other => other,
         };
