@@ -4,7 +4,8 @@ use crate::{MAX_STEPS, Result, Sampler, SkipLayers, setters::setters, validate};
 
 /// Sampling by the second, high-noise model of Wan 2.2
 /// ([`ModelConfig::high_noise_diffusion_model`](crate::ModelConfig::high_noise_diffusion_model)),
-/// which draws the first steps. Scheduler, noise levels and shifts are those of the request.
+/// which draws the first steps. Scheduler, noise levels and shifts are those of the request. An error
+/// where there is no such model.
 ///
 /// ```
 /// use sdcpp::{HighNoise, ModelConfig, Sampler, VideoRequest};
@@ -36,7 +37,8 @@ pub struct HighNoise {
     /// As [`Sampling::distilled_guidance`](crate::Sampling::distilled_guidance), 0 to 100.
     /// Default 3.5.
     pub distilled_guidance: f32,
-    /// As [`Sampling::skip_layers`](crate::Sampling::skip_layers).
+    /// As [`Sampling::skip_layers`](crate::Sampling::skip_layers), which the engine does not have for
+    /// Wan: an error when set.
     pub skip_layers: Option<SkipLayers>,
     /// The sampler. Default: the engine's.
     pub sampler: Option<Sampler>,
