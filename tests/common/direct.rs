@@ -88,10 +88,9 @@ impl Arguments {
         self.path("taesd_path", &config.taesd);
         self.path("control_net_path", &config.control_net);
         self.path("photo_maker_path", &config.photo_maker);
-        assert!(config.embeddings.len() <= 1, "the program takes one embedding");
-        if let Some(embedding) = config.embeddings.first() {
-            self.add("embedding.name", &embedding.name);
-            self.add("embedding.path", embedding.path.display());
+        for (index, embedding) in config.embeddings.iter().enumerate() {
+            self.add(&format!("embedding.{index}.name"), &embedding.name);
+            self.add(&format!("embedding.{index}.path"), embedding.path.display());
         }
         self.optional("tensor_type_rules", config.tensor_type_rules.as_ref());
         self.optional("backend", config.backend.as_ref());
@@ -101,6 +100,7 @@ impl Arguments {
         self.add("rng_type", config.rng);
         self.optional("sampler_rng_type", config.sampler_rng);
         self.optional("prediction", config.prediction);
+        self.optional("vae_format", config.vae_format);
         self.add("lora_apply_mode", config.lora_apply_mode);
         for (key, value) in [
             ("enable_mmap", config.mmap),
@@ -144,11 +144,10 @@ impl Arguments {
     }
 
     fn loras(&mut self, loras: &[Lora]) {
-        assert!(loras.len() <= 1, "the program takes one LoRA");
-        if let Some(lora) = loras.first() {
-            self.add("lora.path", lora.path.display());
-            self.add("lora.multiplier", lora.multiplier);
-            self.flag("lora.is_high_noise", lora.high_noise);
+        for (index, lora) in loras.iter().enumerate() {
+            self.add(&format!("lora.{index}.path"), lora.path.display());
+            self.add(&format!("lora.{index}.multiplier"), lora.multiplier);
+            self.flag(&format!("lora.{index}.is_high_noise"), lora.high_noise);
         }
     }
 
