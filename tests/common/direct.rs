@@ -2,7 +2,8 @@
 
 use super::native::program;
 use sdcpp::{
-    HiresFix, ImageRequest, Lora, ModelConfig, Sampling, StepCache, VaeTiling, VideoRequest,
+    Canny, Convert, HiresFix, ImageRequest, Lora, ModelConfig, Sampling, StepCache, VaeTiling,
+    VideoRequest,
 };
 use std::{
     fmt::Display,
@@ -21,9 +22,13 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn new(config: &ModelConfig) -> Self {
+    fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut arguments = Self { values: Vec::new(), folder };
+        Self { values: Vec::new(), folder }
+    }
+
+    fn new(config: &ModelConfig) -> Self {
+        let mut arguments = Self::empty();
         arguments.config(config);
         arguments
     }
@@ -302,14 +307,8 @@ impl Arguments {
 
     /// Runs the program; its pictures, and the sound if there is some.
     fn draw(self) -> (Vec<Pixels>, Option<Vec<f32>>) {
-        let out = self.folder.path().join("out");
-        let output = Command::new(program("direct"))
-            .args(&self.values)
-            .arg(format!("out={}", out.display()))
-            .output()
-            .expect("the program runs");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {errors}", output.status);
+        let folder = self.run();
+        let out = folder.path().join("out");
         let pictures: Vec<_> = (0..)
             .map(|index| PathBuf::from(format!("{}.{index}", out.display())))
             .take_while(|path| path.exists())
@@ -321,6 +320,19 @@ impl Arguments {
             samples.iter().map(|b| f32::from_ne_bytes(*b)).collect()
         });
         (pictures, sound)
+    }
+
+    /// Runs the program; the folder of what it wrote.
+    fn run(self) -> tempfile::TempDir {
+        let out = self.folder.path().join("out");
+        let output = Command::new(program("direct"))
+            .args(&self.values)
+            .arg(format!("out={}", out.display()))
+            .output()
+            .expect("the program runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {errors}", output.status);
+        self.folder
     }
 }
 
@@ -353,10 +365,36 @@ pub(crate) fn video(
 
 /// Enlarges a picture by the C API alone.
 pub(crate) fn upscaled(model: &Path, tile_size: u32, picture: &image::RgbImage) -> Pixels {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut arguments = Arguments { values: Vec::new(), folder };
+    let mut arguments = Arguments::empty();
     arguments.add("upscaler", model.display());
     arguments.add("tile_size", tile_size);
     arguments.rgb("picture", Some(picture));
     arguments.draw().0.pop().expect("a picture")
+}
+
+/// Finds edges by the C API alone.
+pub(crate) fn edges(picture: &image::RgbImage, settings: &Canny) -> Vec<u8> {
+    let mut arguments = Arguments::empty();
+    arguments.rgb("canny", Some(picture));
+    arguments.add("high_threshold", settings.high_threshold);
+    arguments.add("low_threshold", settings.low_threshold);
+    arguments.add("weak", settings.weak);
+    arguments.add("strong", settings.strong);
+    arguments.flag("invert", settings.invert);
+    arguments.draw().0.pop().expect("edges").2
+}
+
+/// The bytes that the C API alone writes for a conversion.
+pub(crate) fn converted(convert: &Convert) -> Vec<u8> {
+    let mut arguments = Arguments::empty();
+    let name = convert.output.file_name().expect("a file name");
+    let output = arguments.folder.path().join(name);
+    arguments.add("convert", convert.input.display());
+    arguments.add("converted", output.display());
+    arguments.path("vae_path", &convert.vae);
+    arguments.optional("wtype", convert.weight_type);
+    arguments.optional("tensor_type_rules", convert.tensor_type_rules.as_ref());
+    arguments.flag("convert_names", convert.convert_names);
+    let folder = arguments.run();
+    fs::read(folder.path().join(name)).expect("a converted file")
 }

@@ -300,6 +300,33 @@ bool upscale_image(Arguments& args) {
     return true;
 }
 
+bool find_edges(Arguments& args) {
+    float high = 0, low = 0, weak = 0, strong = 0;
+    bool invert = false;
+    args.number("high_threshold", high);
+    args.number("low_threshold", low);
+    args.number("weak", weak);
+    args.number("strong", strong);
+    args.number("invert", invert);
+    sd_image_t image = args.picture("canny");
+    if (!preprocess_canny(image, high, low, weak, strong, invert)) {
+        return false;
+    }
+    write(args, &image, 1);
+    return true;
+}
+
+bool convert_model(const Arguments& args) {
+    const sd_type_t type =
+        args.has("wtype") ? str_to_sd_type(args.text("wtype")) : SD_TYPE_COUNT;
+    bool names = false;
+    args.number("convert_names", names);
+    // The engine takes no NULL here.
+    const char* rules = args.has("tensor_type_rules") ? args.text("tensor_type_rules") : "";
+    return convert(args.text("convert"), args.text("vae_path"), args.text("converted"), type, rules,
+                   names);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -308,6 +335,12 @@ int main(int argc, char** argv) {
         sd_set_log_callback(print_errors, nullptr);
         if (args.has("upscaler")) {
             return upscale_image(args) ? 0 : 3;
+        }
+        if (args.has("canny")) {
+            return find_edges(args) ? 0 : 3;
+        }
+        if (args.has("convert")) {
+            return convert_model(args) ? 0 : 3;
         }
         sd_ctx_t* context = open(args);
         if (context == nullptr) {
