@@ -9,9 +9,7 @@ use common::{
     test_picture,
     transformers::{F16, MAPPED, flux, ltx, wan},
 };
-use sdcpp::{
-    AnimationFormat, Context, HighNoise, ModelConfig, Progress, Sampler, Stage, VideoRequest, Watch,
-};
+use sdcpp::{AnimationFormat, Context, HighNoise, Progress, Sampler, Stage, VideoRequest, Watch};
 use sdcpp_test_support::{self as models, FluxKind, Wan};
 use std::ops::ControlFlow;
 
