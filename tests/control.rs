@@ -5,12 +5,12 @@
 mod common;
 
 use common::{
-    compare::Compared, demo_config, family_config, quick_request, test_picture, unet_config,
-    unet_request,
+    compare::Compared, demo_config, direct, family_config, quick_request, test_picture,
+    unet_config, unet_request,
 };
 use sdcpp::{Canny, Context, Error, ImageRequest, PhotoMaker, Progress, Watch, canny};
 use sdcpp_test_support::{self as models, UNet, UNetFamily};
-use std::ops::ControlFlow;
+use std::{fs, ops::ControlFlow, path::Path};
 
 fn controlled() -> sdcpp::ModelConfig {
     unet_config(UNet { family: UNetFamily::Sd1, width: 320 })
@@ -30,6 +30,33 @@ fn a_control_net_follows_its_picture() {
     let weak = with.clone().control_strength(0.3);
     control.each_changes(&with, [("control_strength", weak)]);
     control.none_changes(&quick(), [("control_strength 0", with.control_strength(0.0))]);
+}
+
+/// As the C API finds them, with each setting another picture.
+#[test]
+fn every_setting_of_the_edges_counts() {
+    // Rings that get fainter outwards, so that there are edges of every strength.
+    let picture = image::RgbImage::from_fn(64, 64, |x, y| {
+        let away = (x as f32 - 31.0).hypot(y as f32 - 30.0);
+        let ring = 128.0 + 110.0 * (away * 0.6).cos() / (1.0 + away * 0.25);
+        image::Rgb([ring as u8; 3])
+    });
+    let base = || Canny::default().high_threshold(0.5).low_threshold(0.5);
+    let find = |name: &str, settings: Canny| {
+        let edges = canny(picture.clone(), &settings).unwrap().into_raw();
+        assert!(edges == direct::edges(&picture, &settings), "{name}: edges differ from C++");
+        edges
+    };
+    let plain = find("base", base());
+    for (name, settings) in [
+        ("high_threshold", base().high_threshold(0.2)),
+        ("low_threshold", base().low_threshold(0.1)),
+        ("weak", base().weak(1.0)),
+        ("strong", base().strong(0.6)),
+        ("invert", base().invert(true)),
+    ] {
+        assert!(find(name, settings) != plain, "{name} changes nothing");
+    }
 }
 
 #[test]
@@ -84,6 +111,32 @@ fn photo_maker_draws_a_person() {
     forgotten.prompt = "a man".to_owned();
     let error = photo.context().generate(&forgotten).unwrap_err().to_string();
     assert!(error.contains("the word img after a word for the person"), "{error}");
+}
+
+/// The engine tells the second version by the name of its file.
+#[test]
+fn the_second_photo_maker_reads_faces_from_a_file() {
+    let file = models::photo_maker(models::PhotoMaker::V2).unwrap();
+    assert!(file.file_name().unwrap().to_string_lossy().contains("v2"));
+    let folder = tempfile::tempdir().unwrap();
+    let (face, other) = (folder.path().join("face.bin"), folder.path().join("other.bin"));
+    let mut bytes = Vec::new();
+    models::write_id_embeds(&mut bytes, 1).unwrap();
+    fs::write(&face, &bytes).unwrap();
+    // The numbers in reverse order are another face.
+    let numbers = bytes.len() - 512 * 4;
+    let reversed: Vec<_> = bytes[numbers..].chunks(4).rev().flatten().copied().collect();
+    fs::write(&other, [&bytes[..numbers], &reversed].concat()).unwrap();
+    let mut request = quick();
+    request.prompt = "a man img".to_owned();
+    let person = |face: &Path| {
+        let person = PhotoMaker::new([test_picture(64, 64)]).style_strength(0.0).id_embed(face);
+        request.clone().photo_maker(person)
+    };
+    Compared::new(family_config(UNetFamily::Sdxl).photo_maker(file)).each_changes(
+        &person(&face),
+        [("photo_maker", request.clone()), ("another id_embed", person(&other))],
+    );
 }
 
 #[test]

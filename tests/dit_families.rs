@@ -155,7 +155,8 @@ fn stable_diffusion_3_draws_and_skips_layers() {
         ],
     );
     let no_scale = skip(all().scale(0.0));
-    sd3.none_changes(&base, [("a scale of 0", no_scale)]);
+    let late = base.clone().skip_layers(all().start(0.5).end(1.0));
+    sd3.none_changes(&base, [("a scale of 0", no_scale), ("a start after the last step", late)]);
 }
 
 #[test]

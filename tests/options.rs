@@ -10,9 +10,8 @@ use common::{
     demo_config, family_config, quick_request, sd1_config, test_mask, test_picture, unet_request,
 };
 use sdcpp::{
-    DbCache, EasyCache, HiresFix, HiresUpscaler, ImageRequest, Inpaint, Lora, LoraApplyMode,
-    ModelConfig, Prediction, RngKind, Sampler, Scheduler, SkipLayers, Spectrum, StepCache,
-    TaylorSeer, UCache, VaeTiling, WeightType, image,
+    HiresFix, HiresUpscaler, ImageRequest, Inpaint, Lora, LoraApplyMode, ModelConfig, Prediction,
+    RngKind, Sampler, Scheduler, SkipLayers, VaeFormat, VaeTiling, WeightType, image,
 };
 use sdcpp_test_support::{Format, Sd1Lora, UNetFamily, ZImageLora};
 
@@ -149,62 +148,6 @@ fn every_upscaler_of_the_second_pass() {
 }
 
 #[test]
-fn step_caches_of_a_transformer() {
-    let base = base().steps(10);
-    let with = |cache| base.clone().step_cache(cache);
-    let easy = || EasyCache::default().reuse_threshold(5.0);
-    let blocks = || DbCache::default().first_blocks(1).warmup_steps(2).residual_threshold(50.0);
-    let series = || TaylorSeer::default().skip_interval(2);
-    let spectrum = || Spectrum::default().warmup_steps(2);
-    let mut demo = demo();
-    demo.each_changes(
-        &base,
-        [
-            ("easycache", with(StepCache::EasyCache(easy()))),
-            ("dbcache", with(StepCache::DbCache(blocks()))),
-            ("spectrum", with(StepCache::Spectrum(spectrum()))),
-        ],
-    );
-    demo.each_changes(
-        &with(StepCache::EasyCache(easy())),
-        [
-            ("reuse_threshold", with(StepCache::EasyCache(easy().reuse_threshold(0.0)))),
-            ("start", with(StepCache::EasyCache(easy().start(0.6)))),
-            ("end", with(StepCache::EasyCache(easy().end(0.5)))),
-        ],
-    );
-    demo.each_changes(
-        &with(StepCache::DbCache(blocks())),
-        [("residual_threshold", with(StepCache::DbCache(blocks().residual_threshold(0.0))))],
-    );
-    // The engine at the pin reads these and makes nothing of them.
-    for (name, cache) in [
-        ("warmup_steps", blocks().warmup_steps(9)),
-        ("last_blocks", blocks().last_blocks(1)),
-        ("max_cached_steps", blocks().max_cached_steps(1)),
-        ("max_continuous_cached_steps", blocks().max_continuous_cached_steps(1)),
-        ("steps_mask", blocks().steps_mask(vec![true; 9])),
-        ("dynamic_mask", blocks().steps_mask(vec![true; 9]).dynamic_mask(false)),
-    ] {
-        demo.draw(name, &with(StepCache::DbCache(cache)));
-    }
-    demo.draw("taylorseer", &with(StepCache::TaylorSeer(series())));
-    demo.draw("cache-dit", &with(StepCache::CacheDit { blocks: blocks(), series: series() }));
-    demo.each_changes(
-        &with(StepCache::Spectrum(spectrum())),
-        [
-            ("weight", with(StepCache::Spectrum(spectrum().weight(1.0)))),
-            ("order", with(StepCache::Spectrum(spectrum().order(1)))),
-            ("lambda", with(StepCache::Spectrum(spectrum().lambda(0.01)))),
-            ("window_size", with(StepCache::Spectrum(spectrum().window_size(4)))),
-            ("flex_window", with(StepCache::Spectrum(spectrum().flex_window(3.0)))),
-            ("spectrum.warmup_steps", with(StepCache::Spectrum(spectrum().warmup_steps(5)))),
-            ("stop", with(StepCache::Spectrum(spectrum().stop(0.5)))),
-        ],
-    );
-}
-
-#[test]
 fn loras_change_a_model_by_their_multiplier() {
     let mut demo = demo();
     let lora = demo_lora(4);
@@ -231,34 +174,48 @@ fn loras_of_a_unet_apply_in_both_ways() {
 }
 
 #[test]
+fn two_loras_apply_together() {
+    let mut demo = demo();
+    let (first, second) = (demo_lora(4), demo_lora(2));
+    let one = base().lora(first.clone());
+    let two = one.clone().lora(second.clone());
+    demo.each_changes(
+        &two,
+        [
+            ("the first alone", one.clone()),
+            ("the second alone", base().lora(second.clone())),
+            (
+                "the first's multiplier",
+                base().lora(first.clone().multiplier(0.3)).lora(second.clone()),
+            ),
+            ("the second's multiplier", one.clone().lora(second.clone().multiplier(0.3))),
+        ],
+    );
+    let nothing = one.clone().lora(second.multiplier(0.0));
+    demo.none_changes(&one, [("a second with multiplier 0", nothing)]);
+}
+
+#[test]
 fn options_of_a_unet() {
     let base = unet_request().steps(6);
-    let with = |cache| base.clone().step_cache(cache);
-    let unet = || UCache::default().reuse_threshold(100.0).relative(false);
-    let mut sd1 = Compared::new(family_config(UNetFamily::Sd1));
-    sd1.each_changes(
+    Compared::new(family_config(UNetFamily::Sd1)).each_changes(
         &base,
         [
             ("clip_skip", base.clone().clip_skip(4)),
             ("scheduler ays", base.clone().scheduler(Scheduler::Ays)),
-            ("ucache", with(StepCache::UCache(unet()))),
         ],
     );
-    sd1.each_changes(
-        &with(StepCache::UCache(unet())),
-        [
-            ("reuse_threshold", with(StepCache::UCache(unet().reuse_threshold(0.0)))),
-            ("start", with(StepCache::UCache(unet().start(0.7)))),
-            ("end", with(StepCache::UCache(unet().end(0.4)))),
-        ],
-    );
-    for (name, cache) in [
-        ("error_decay_rate", unet().error_decay_rate(0.1)),
-        ("relative", unet().relative(true)),
-        ("reset_on_compute", unet().reset_on_compute(false)),
-    ] {
-        sd1.draw(name, &with(StepCache::UCache(cache)));
-    }
+}
+
+#[test]
+fn sdxl_takes_shifted_timesteps() {
+    let base = unet_request().cfg_scale(1.0);
+    Compared::new(family_config(UNetFamily::Sdxl))
+        .each_changes(&base, [("shifted_timestep", base.clone().shifted_timestep(250))]);
+    let mut sd1 = Compared::new(family_config(UNetFamily::Sd1));
+    let shifted = base.shifted_timestep(250);
+    let error = sd1.context().generate(&shifted).unwrap_err().to_string();
+    assert!(error.starts_with("shifted timesteps with SD 1.x is not supported"), "{error}");
 }
 
 #[test]
@@ -278,6 +235,9 @@ fn options_of_the_configuration() {
     let neutral: Vec<(&str, ModelConfig)> = vec![
         ("mmap", demo_config().mmap(true)),
         ("backend", demo_config().backend("cpu")),
+        ("backend by module", demo_config().backend("cpu,te=cpu,vae=cpu")),
+        // The engine reads it for PiD models alone, which these tests have none of.
+        ("vae_format", demo_config().vae_format(VaeFormat::Flux)),
         ("params_backend", demo_config().params_backend("disk")),
         ("max_vram", demo_config().max_vram(1.0).stream_layers(true)),
         ("threads", demo_config().threads(2)),

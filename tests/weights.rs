@@ -116,6 +116,26 @@ fn embeddings_of_every_family_that_has_them() {
 }
 
 #[test]
+fn two_embeddings_each_have_their_word() {
+    let file =
+        |vectors| models::embedding(Embedding { encoders: TextEncoders::Sd1, vectors }).unwrap();
+    let config =
+        family_config(UNetFamily::Sd1).embedding("sks", file(1)).embedding("ohwx", file(2));
+    let mut both = unet_request().steps(1).cfg_scale(1.0);
+    both.prompt = "a sks ohwx cat".to_owned();
+    let mut compared = Compared::new(config);
+    let prompts = ["a sks cat", "a ohwx cat", "a ohwx sks cat"].map(|prompt| {
+        let mut request = both.clone();
+        request.prompt = prompt.to_owned();
+        (prompt, request)
+    });
+    compared.each_changes(&both, prompts);
+    let alone = family_config(UNetFamily::Sd1).embedding("sks", file(1));
+    let both_words = compared.draw("two embeddings", &both);
+    assert!(draw_alone("one embedding", alone, &both) != both_words);
+}
+
+#[test]
 fn an_embedding_for_another_width_is_refused() {
     let wide = Embedding { encoders: TextEncoders::Sd2, vectors: 1 };
     let config = sd1_config().embedding("sks", models::embedding(wide).unwrap());

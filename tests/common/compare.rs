@@ -1,7 +1,7 @@
 //! Whether a request draws what the engine draws by itself, and whether an option counts.
 
 use super::direct;
-use sdcpp::{Context, ImageRequest, ModelConfig};
+use sdcpp::{Context, ImageRequest, ModelConfig, VideoRequest};
 
 /// One model, asked for pictures that are compared with the C++ program's.
 pub(crate) struct Compared {
@@ -61,4 +61,28 @@ impl Compared {
 /// The picture of a request by a model opened for it alone; as the C++ program draws it.
 pub(crate) fn draw_alone(name: &str, config: ModelConfig, request: &ImageRequest) -> Vec<u8> {
     Compared::new(config).draw(name, request)
+}
+
+/// The frames, one after another; as the C++ program makes them.
+pub(crate) fn make_video(name: &str, config: &ModelConfig, request: &VideoRequest) -> Vec<u8> {
+    let mut context = Context::new(config).expect("the model opens");
+    make_video_with(&mut context, name, config, request)
+}
+
+/// The same by a context of this configuration.
+pub(crate) fn make_video_with(
+    context: &mut Context,
+    name: &str,
+    config: &ModelConfig,
+    request: &VideoRequest,
+) -> Vec<u8> {
+    let video = context.generate_video(request).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (frames, sound) = direct::video(config, request);
+    assert_eq!(video.frames.len(), frames.len(), "{name}");
+    for (frame, (width, height, pixels)) in video.frames.iter().zip(&frames) {
+        assert_eq!((frame.width(), frame.height()), (*width, *height), "{name}");
+        assert!(frame.as_bytes() == pixels.as_slice(), "{name}: pixels differ from C++");
+    }
+    assert_eq!(video.audio.map(|audio| audio.samples), sound, "{name}");
+    frames.into_iter().flat_map(|(.., pixels)| pixels).collect()
 }

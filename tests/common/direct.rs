@@ -2,7 +2,8 @@
 
 use super::native::program;
 use sdcpp::{
-    HiresFix, ImageRequest, Lora, ModelConfig, Sampling, StepCache, VaeTiling, VideoRequest,
+    Canny, Convert, HiresFix, ImageRequest, Lora, ModelConfig, Sampling, StepCache, VaeTiling,
+    VideoRequest,
 };
 use std::{
     fmt::Display,
@@ -21,9 +22,13 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn new(config: &ModelConfig) -> Self {
+    fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut arguments = Self { values: Vec::new(), folder };
+        Self { values: Vec::new(), folder }
+    }
+
+    fn new(config: &ModelConfig) -> Self {
+        let mut arguments = Self::empty();
         arguments.config(config);
         arguments
     }
@@ -88,10 +93,9 @@ impl Arguments {
         self.path("taesd_path", &config.taesd);
         self.path("control_net_path", &config.control_net);
         self.path("photo_maker_path", &config.photo_maker);
-        assert!(config.embeddings.len() <= 1, "the program takes one embedding");
-        if let Some(embedding) = config.embeddings.first() {
-            self.add("embedding.name", &embedding.name);
-            self.add("embedding.path", embedding.path.display());
+        for (index, embedding) in config.embeddings.iter().enumerate() {
+            self.add(&format!("embedding.{index}.name"), &embedding.name);
+            self.add(&format!("embedding.{index}.path"), embedding.path.display());
         }
         self.optional("tensor_type_rules", config.tensor_type_rules.as_ref());
         self.optional("backend", config.backend.as_ref());
@@ -101,6 +105,7 @@ impl Arguments {
         self.add("rng_type", config.rng);
         self.optional("sampler_rng_type", config.sampler_rng);
         self.optional("prediction", config.prediction);
+        self.optional("vae_format", config.vae_format);
         self.add("lora_apply_mode", config.lora_apply_mode);
         for (key, value) in [
             ("enable_mmap", config.mmap),
@@ -144,11 +149,10 @@ impl Arguments {
     }
 
     fn loras(&mut self, loras: &[Lora]) {
-        assert!(loras.len() <= 1, "the program takes one LoRA");
-        if let Some(lora) = loras.first() {
-            self.add("lora.path", lora.path.display());
-            self.add("lora.multiplier", lora.multiplier);
-            self.flag("lora.is_high_noise", lora.high_noise);
+        for (index, lora) in loras.iter().enumerate() {
+            self.add(&format!("lora.{index}.path"), lora.path.display());
+            self.add(&format!("lora.{index}.multiplier"), lora.multiplier);
+            self.flag(&format!("lora.{index}.is_high_noise"), lora.high_noise);
         }
     }
 
@@ -303,14 +307,8 @@ impl Arguments {
 
     /// Runs the program; its pictures, and the sound if there is some.
     fn draw(self) -> (Vec<Pixels>, Option<Vec<f32>>) {
-        let out = self.folder.path().join("out");
-        let output = Command::new(program("direct"))
-            .args(&self.values)
-            .arg(format!("out={}", out.display()))
-            .output()
-            .expect("the program runs");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {errors}", output.status);
+        let folder = self.run();
+        let out = folder.path().join("out");
         let pictures: Vec<_> = (0..)
             .map(|index| PathBuf::from(format!("{}.{index}", out.display())))
             .take_while(|path| path.exists())
@@ -322,6 +320,19 @@ impl Arguments {
             samples.iter().map(|b| f32::from_ne_bytes(*b)).collect()
         });
         (pictures, sound)
+    }
+
+    /// Runs the program; the folder of what it wrote.
+    fn run(self) -> tempfile::TempDir {
+        let out = self.folder.path().join("out");
+        let output = Command::new(program("direct"))
+            .args(&self.values)
+            .arg(format!("out={}", out.display()))
+            .output()
+            .expect("the program runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {errors}", output.status);
+        self.folder
     }
 }
 
@@ -354,10 +365,33 @@ pub(crate) fn video(
 
 /// Enlarges a picture by the C API alone.
 pub(crate) fn upscaled(model: &Path, tile_size: u32, picture: &image::RgbImage) -> Pixels {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut arguments = Arguments { values: Vec::new(), folder };
+    let mut arguments = Arguments::empty();
     arguments.add("upscaler", model.display());
     arguments.add("tile_size", tile_size);
     arguments.rgb("picture", Some(picture));
     arguments.draw().0.pop().expect("a picture")
+}
+
+/// Finds edges by the C API alone.
+pub(crate) fn edges(picture: &image::RgbImage, settings: &Canny) -> Vec<u8> {
+    let mut arguments = Arguments::empty();
+    arguments.rgb("canny", Some(picture));
+    arguments.add("high_threshold", settings.high_threshold);
+    arguments.add("low_threshold", settings.low_threshold);
+    arguments.add("weak", settings.weak);
+    arguments.add("strong", settings.strong);
+    arguments.flag("invert", settings.invert);
+    arguments.draw().0.pop().expect("edges").2
+}
+
+/// Converts to `output` by the C API alone.
+pub(crate) fn convert(convert: &Convert, output: &Path) {
+    let mut arguments = Arguments::empty();
+    arguments.add("convert", convert.input.display());
+    arguments.add("converted", output.display());
+    arguments.path("vae_path", &convert.vae);
+    arguments.optional("wtype", convert.weight_type);
+    arguments.optional("tensor_type_rules", convert.tensor_type_rules.as_ref());
+    arguments.flag("convert_names", convert.convert_names);
+    arguments.run();
 }

@@ -18,6 +18,11 @@ void print_errors(sd_log_level_t level, const char* line, void*) {
     }
 }
 
+// The name of one of a list: key.0, key.1, ...
+std::string numbered(const std::string& key, size_t index) {
+    return key + "." + std::to_string(index);
+}
+
 sd_ctx_t* open(const Arguments& args) {
     sd_ctx_params_t params;
     sd_ctx_params_init(&params);
@@ -40,11 +45,12 @@ sd_ctx_t* open(const Arguments& args) {
     params.tensor_type_rules               = args.text("tensor_type_rules");
     params.backend                         = args.text("backend");
     params.params_backend                  = args.text("params_backend");
-    const sd_embedding_t embedding{args.text("embedding.name"), args.text("embedding.path")};
-    if (embedding.path != nullptr) {
-        params.embeddings      = &embedding;
-        params.embedding_count = 1;
+    std::vector<sd_embedding_t> embeddings;
+    for (std::string key; args.has((key = numbered("embedding", embeddings.size())) + ".path");) {
+        embeddings.push_back({args.text(key + ".name"), args.text(key + ".path")});
     }
+    params.embeddings      = embeddings.data();
+    params.embedding_count = static_cast<uint32_t>(embeddings.size());
     args.number("n_threads", params.n_threads);
     args.number("enable_mmap", params.enable_mmap);
     args.number("flash_attn", params.flash_attn);
@@ -84,7 +90,7 @@ struct Common {
     std::vector<int> layers;
     std::vector<float> sigmas;
     std::vector<float> hires_sigmas;
-    sd_lora_t lora{};
+    std::vector<sd_lora_t> loras;
 };
 
 void sampling(const Arguments& args, Common& memory, sd_sample_params_t& params,
@@ -132,14 +138,16 @@ void common(const Arguments& args, Common& memory, Params& params) {
     args.number("clip_skip", params.clip_skip);
     args.seed("seed", params.seed);
     sampling(args, memory, params.sample_params, "");
-    if (args.has("lora.path")) {
-        memory.lora.path       = args.text("lora.path");
-        memory.lora.multiplier = 1.0f;
-        args.number("lora.multiplier", memory.lora.multiplier);
-        args.number("lora.is_high_noise", memory.lora.is_high_noise);
-        params.loras      = &memory.lora;
-        params.lora_count = 1;
+    for (std::string key; args.has((key = numbered("lora", memory.loras.size())) + ".path");) {
+        sd_lora_t lora{};
+        lora.path       = args.text(key + ".path");
+        lora.multiplier = 1.0f;
+        args.number(key + ".multiplier", lora.multiplier);
+        args.number(key + ".is_high_noise", lora.is_high_noise);
+        memory.loras.push_back(lora);
     }
+    params.loras      = memory.loras.data();
+    params.lora_count = static_cast<uint32_t>(memory.loras.size());
 
     auto& tiling = params.vae_tiling_params;
     args.number("tiling.enabled", tiling.enabled);
@@ -292,6 +300,33 @@ bool upscale_image(Arguments& args) {
     return true;
 }
 
+bool find_edges(Arguments& args) {
+    float high = 0, low = 0, weak = 0, strong = 0;
+    bool invert = false;
+    args.number("high_threshold", high);
+    args.number("low_threshold", low);
+    args.number("weak", weak);
+    args.number("strong", strong);
+    args.number("invert", invert);
+    sd_image_t image = args.picture("canny");
+    if (!preprocess_canny(image, high, low, weak, strong, invert)) {
+        return false;
+    }
+    write(args, &image, 1);
+    return true;
+}
+
+bool convert_model(const Arguments& args) {
+    const sd_type_t type =
+        args.has("wtype") ? str_to_sd_type(args.text("wtype")) : SD_TYPE_COUNT;
+    bool names = false;
+    args.number("convert_names", names);
+    // The engine takes no NULL here.
+    const char* rules = args.has("tensor_type_rules") ? args.text("tensor_type_rules") : "";
+    return convert(args.text("convert"), args.text("vae_path"), args.text("converted"), type, rules,
+                   names);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -300,6 +335,12 @@ int main(int argc, char** argv) {
         sd_set_log_callback(print_errors, nullptr);
         if (args.has("upscaler")) {
             return upscale_image(args) ? 0 : 3;
+        }
+        if (args.has("canny")) {
+            return find_edges(args) ? 0 : 3;
+        }
+        if (args.has("convert")) {
+            return convert_model(args) ? 0 : 3;
         }
         sd_ctx_t* context = open(args);
         if (context == nullptr) {
