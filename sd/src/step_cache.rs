@@ -23,11 +23,15 @@ pub enum StepCache {
     EasyCache(EasyCache),
     /// Skips whole steps of a UNet while the estimated change stays small.
     UCache(UCache),
-    /// Skips the middle blocks of a transformer while its first blocks change little.
+    /// Made to skip the middle blocks of a transformer while its first blocks change little. The
+    /// engine at the pin skips the whole step while its input changes little.
     DbCache(DbCache),
-    /// Extrapolates skipped steps of a transformer by a Taylor series.
+    /// Made to extrapolate skipped steps of a transformer by a Taylor series. The engine at the pin
+    /// makes the series and does not use it: it draws as [`DbCache`](Self::DbCache) with its
+    /// defaults.
     TaylorSeer(TaylorSeer),
-    /// [`DbCache`](Self::DbCache) with [`TaylorSeer`](Self::TaylorSeer) for what it skips.
+    /// [`DbCache`](Self::DbCache) with [`TaylorSeer`](Self::TaylorSeer) for what it skips; at the pin
+    /// it draws as the first alone.
     CacheDit {
         /// Which blocks are skipped.
         blocks: DbCache,
@@ -97,11 +101,14 @@ impl Default for UCache {
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct DbCache {
-    /// Blocks at the front that are always computed, 0 to 1000. Default 8.
+    /// Blocks at the front that are always computed, 0 to 1000. At the pin, more of them only raise
+    /// the threshold. Default 8.
     pub first_blocks: u32,
-    /// Blocks at the back that are always computed, 0 to 1000. Default 0.
+    /// Blocks at the back that are always computed, 0 to 1000. At the pin, more of them only lower
+    /// the threshold. Default 0.
     pub last_blocks: u32,
-    /// Change of the first blocks' residual below which the middle is reused, 0 to 100.
+    /// Change of the first blocks' residual (at the pin, of the input) below which results are
+    /// reused, 0 to 100.
     /// Default 0.08.
     pub residual_threshold: f32,
     /// Steps at the beginning that are computed whole, 0 to 1000. Default 8.
@@ -144,9 +151,9 @@ impl Default for DbCache {
 #[cfg_attr(feature = "schema", schemars(transform = crate::json::schema::finish::<Self>))]
 #[non_exhaustive]
 pub struct TaylorSeer {
-    /// Order of the series, 1 to 8. Default 1.
+    /// Order of the series, 1 to 8. Default 1. The engine at the pin makes nothing of it.
     pub derivatives: u32,
-    /// Steps between computed ones, 1 to 1000. Default 1.
+    /// Steps between computed ones, 1 to 1000. Default 1. The engine at the pin makes nothing of it.
     pub skip_interval: u32,
 }
 
