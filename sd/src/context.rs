@@ -231,7 +231,7 @@ impl Context {
         let kind = watch.previews.as_ref().map(|previews| previews.options.kind);
         if kind == Some(PreviewKind::Taesd) && self.config.taesd.is_none() {
             return Err(Error::invalid(
-                "preview kind",
+                "preview_kind",
                 "Taesd",
                 "Projection or Vae, or a taesd in the configuration",
             ));

@@ -123,8 +123,14 @@ impl HiresFix {
             validate::range("hires.steps", steps, 1..=crate::MAX_STEPS)?;
         }
         let (width, height) = self.size(width, height);
-        validate::range("hires width", width, 1..=MAX_SIDE)?;
-        validate::range("hires height", height, 1..=MAX_SIDE)?;
+        let field = if self.target_size.is_some() { "hires.target_size" } else { "hires.scale" };
+        if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
+            return Err(Error::invalid(
+                field,
+                format!("{width}x{height} pixels"),
+                format!("1 to {MAX_SIDE} pixels a side"),
+            ));
+        }
         match (self.upscaler, &self.model) {
             (HiresUpscaler::Model, None) => {
                 return Err(Error::invalid(
@@ -195,8 +201,8 @@ mod tests {
         for (hires, start) in [
             (HiresFix::scaled_by(0.0), "hires.scale is 0"),
             (HiresFix::scaled_by(f32::NAN), "hires.scale is NaN"),
-            (HiresFix::scaled_by(16.0).target_size((0, 8)), "hires width is 0"),
-            (new().target_size((64, 99_999)), "hires height is 99999"),
+            (HiresFix::scaled_by(16.0).target_size((0, 8)), "hires.target_size is 0x8 pixels"),
+            (new().target_size((64, 99_999)), "hires.target_size is 64x99999"),
             (new().denoising_strength(0.0), "hires.denoising_strength is 0"),
             (new().steps(0), "hires.steps is 0"),
             (new().tile_size(1), "hires.tile_size is 1"),
@@ -211,7 +217,7 @@ mod tests {
             assert!(text.starts_with(start), "{text:?} should start with {start:?}");
         }
         let large = HiresFix::scaled_by(16.0).check(2048, 512, &sampling).unwrap_err().to_string();
-        assert!(large.starts_with("hires width is 32768"), "{large}");
+        assert!(large.starts_with("hires.scale is 32768x8192"), "{large}");
     }
 
     #[test]

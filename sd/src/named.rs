@@ -174,7 +174,7 @@ mod tests {
             let refused = "none".parse::<T>().map_err(|e| e.to_string()).err();
             assert_eq!(refused.as_deref(), Some(error));
         }
-        check(PreviewKind::ALL, "preview kind is \"none\"; allowed: proj, tae, vae");
+        check(PreviewKind::ALL, "preview_kind is \"none\"; allowed: proj, tae, vae");
         check(PngCompression::ALL, "png_compression is \"none\"; allowed: fast, balanced, high");
         check(WavSamples::ALL, "wav_samples is \"none\"; allowed: pcm16, float32");
         assert_eq!("TAESD".parse::<PreviewKind>().ok(), Some(PreviewKind::Taesd));

@@ -98,6 +98,13 @@ impl Picture {
         &self.parameters
     }
 
+    /// The same picture with another text for PNG files, such as the one of the picture it was
+    /// enlarged from. An empty one is not written.
+    #[must_use]
+    pub fn with_parameters(self, parameters: impl Into<Arc<str>>) -> Self {
+        Self { parameters: parameters.into(), ..self }
+    }
+
     /// A copy as RGB; the transparency of RGBA pictures is dropped.
     pub fn to_rgb(&self) -> RgbImage {
         self.to_dynamic().into_rgb8()

@@ -19,7 +19,7 @@ pub enum PreviewKind {
 }
 
 choice_names! {
-    PreviewKind as "preview kind" {
+    PreviewKind as "preview_kind" {
         Projection = "proj", ["projection"];
         Taesd = "tae", ["taesd"];
         Vae = "vae";

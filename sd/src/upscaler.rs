@@ -97,7 +97,8 @@ pub struct Upscaler {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Upscaled {
-    /// The picture.
+    /// The picture, without a text of how it was made; see
+    /// [`Picture::with_parameters`].
     pub image: Picture,
     /// How long it took.
     pub timings: Timings,

@@ -174,11 +174,7 @@ fn probe<T: DeserializeOwned>(schema: &Value, check: impl Fn(&T) -> Result<()>, 
     bounds(schema, &[], &mut found);
     assert!(found.len() >= least, "{}", found.len());
     for Bound { path, schema } in found {
-        let last = path.iter().rfind(|key| *key != "0").unwrap().as_str();
-        let field = match last {
-            "target_size" => "hires width",
-            other => other,
-        };
+        let field = path.iter().rfind(|key| *key != "0").unwrap().as_str();
         let complains = |value: &Value| {
             let json = with(&path, value);
             match serde_json::from_value::<T>(json.clone()) {
