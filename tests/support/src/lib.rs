@@ -31,6 +31,7 @@ mod ltx_audio;
 mod mapped;
 mod model;
 mod photomaker;
+mod pickle;
 mod quantize;
 mod qwen_image;
 mod safetensors;

@@ -6,7 +6,7 @@ use crate::tensor::Layout;
 use crate::{
     Embedding, ErnieImage, Flux, Llm, Ltx, PhotoMaker, QwenImage, Sd1, Sd1Lora, Sd3, TextEncoders,
     UNet, VideoLatent, Wan, ZImage, ZImageLora, cache, clip, clip_large, controlnet, esrgan, gguf,
-    ltx, ltx_audio, mapped, safetensors, sd, tae, vae, wan_vae,
+    ltx, ltx_audio, mapped, pickle, safetensors, sd, tae, vae, wan_vae,
 };
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -109,6 +109,8 @@ pub enum Format {
     /// Safetensors in f16 whose tensors share their data, with different deviations. If the
     /// engine maps the file into memory, they share memory too.
     SafetensorsMapped,
+    /// PyTorch's zip archive (`.ckpt`, `.pt`) with everything in this type, nested in a `state_dict`.
+    Pickle(FloatType),
 }
 
 /// A model to be generated, with random weights which depend on the seed alone.
@@ -218,6 +220,7 @@ impl TinyModel {
             Format::Safetensors(float_type) => (float_type.name().to_owned(), "safetensors"),
             Format::SafetensorsAliased => ("aliased".to_owned(), "safetensors"),
             Format::SafetensorsMapped => ("mapped".to_owned(), "safetensors"),
+            Format::Pickle(float_type) => (float_type.name().to_owned(), "ckpt"),
         };
         let seed = self.seed;
         format!("{stem}-{weights}-s{seed}-v{GENERATOR_VERSION}.{extension}")
@@ -242,6 +245,7 @@ impl TinyModel {
                 safetensors::write_aliased(out, &layout, self.shared_deviation(), self.seed)
             }
             Format::SafetensorsMapped => mapped::write(out, &layout, self.seed),
+            Format::Pickle(float_type) => pickle::write(out, &layout, float_type, self.seed),
         }
     }
 
@@ -288,6 +292,7 @@ mod tests {
             TinyModel::new(lora(8), q8_0),
             TinyModel::new(lora(4), q8_0).seed(1),
             TinyModel::new(lora(4), Format::Safetensors(FloatType::F16)),
+            TinyModel::new(lora(4), Format::Pickle(FloatType::F16)),
             TinyModel::new(lora(4), Format::SafetensorsAliased),
             TinyModel::new(lora(4), Format::GgufAliased(WeightType::Q8_0)),
         ];
@@ -315,6 +320,7 @@ mod tests {
         for format in [
             Format::Gguf(WeightType::Q4_0),
             Format::Safetensors(FloatType::F16),
+            Format::Pickle(FloatType::F16),
             Format::SafetensorsAliased,
             Format::GgufAliased(WeightType::Q4_0),
         ] {

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use std::io::{self, Write};
 use std::ops::Range;
 
-/// The type of all tensors of a safetensors file.
+/// The type of all tensors of a safetensors file or a pickle checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FloatType {
     /// 32-bit floats.
@@ -22,7 +22,7 @@ impl FloatType {
         self.encoding().name()
     }
 
-    fn encoding(self) -> WeightType {
+    pub(crate) fn encoding(self) -> WeightType {
         match self {
             Self::F32 => WeightType::F32,
             Self::F16 => WeightType::F16,
