@@ -168,6 +168,14 @@ fn what_a_model_lacks_is_said_before_the_engine_is_asked() {
     let zimage = models::zimage(models::ZImage::default(), Q8_0).unwrap();
     let error = Context::new(ModelConfig::new(&zimage)).unwrap_err().to_string();
     assert!(error.ends_with("lacks a VAE"), "{error}");
+    // Of a decoder in the file itself the engine has to be told.
+    let with_tae = models::ZImage { with_tae: true, ..models::ZImage::default() };
+    let with_tae = models::zimage(with_tae, Q8_0).unwrap();
+    let untold = ModelConfig::new(&with_tae).threads(common::THREADS);
+    let error = Context::new(&untold).unwrap_err().to_string();
+    assert!(error.ends_with("lacks a VAE"), "{error}");
+    let mut context = Context::new(untold.taesd(&with_tae)).unwrap();
+    assert!(context.generate(&quick_request("a cat")).is_ok());
     let file = ModelFile::open(&zimage).unwrap();
     assert_eq!(file.architecture().to_string(), "Z-Image");
 }

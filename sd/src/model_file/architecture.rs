@@ -315,6 +315,12 @@ impl Architecture {
         )
     }
 
+    /// Whether the engine uses a tiny autoencoder that is in the model file itself; that of others
+    /// it wants named as `taesd`, which may be the same file.
+    pub(crate) const fn uses_built_in_taesd(self) -> bool {
+        matches!(self, Self::Sdxs512 | Self::Sdxs09)
+    }
+
     /// Whether it is Wan.
     pub const fn is_wan(self) -> bool {
         use Architecture::{Wan21Flf2v, Wan21I2v, Wan22I2v, Wan22Ti2v, WanT2v, WanVace};

@@ -54,7 +54,11 @@ pub(crate) fn missing_parts(config: &ModelConfig) -> Result<MissingParts> {
         _ => false,
     };
     // What `model` has is found by its prefix, even where the file is no whole model.
+    let built_in = main.architecture().uses_built_in_taesd();
     let in_model = |component| {
+        if component == Component::Taesd && !built_in {
+            return false;
+        }
         model.as_ref().is_some_and(|file| {
             file.tensors().filter_map(|t| component::by_prefix(t.name())).any(|found| match found {
                 Component::TextEncoder(encoder) => slot(encoder) == component,

@@ -295,7 +295,10 @@ impl ModelFile {
 
     pub(super) fn missing(&self) -> MissingParts {
         if self.architecture.has_diffusion_model() {
-            parts::missing(self.architecture, self.untold, |c| self.has_component(c))
+            let built_in = self.architecture.uses_built_in_taesd();
+            parts::missing(self.architecture, self.untold, |component| {
+                (component != Component::Taesd || built_in) && self.has_component(component)
+            })
         } else {
             MissingParts::default()
         }
