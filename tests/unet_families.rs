@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{family_config, test_mask, test_picture, unet_request};
+use common::{compare::draw_alone, family_config, test_mask, test_picture, unet_request};
 use sdcpp::{Context, ImageRequest, image};
 use sdcpp_test_support::UNetFamily;
 
@@ -104,6 +104,22 @@ fn sdxl_and_its_form_for_inpainting() {
     for family in [UNetFamily::Sdxl, UNetFamily::SdxlInpaint] {
         assert_draws(family);
     }
+}
+
+/// The scale keeps the half-precision convolutions of SDXL's autoencoder from overflowing. Here none
+/// does, and the scaled result is rounded otherwise.
+#[test]
+fn sdxl_scales_the_convolutions_of_its_autoencoder() {
+    let config = || {
+        let mut config = family_config(UNetFamily::Sdxl).vae(sdcpp_test_support::vae().unwrap());
+        config.taesd = None;
+        config
+    };
+    let request = request(UNetFamily::Sdxl);
+    let plain = draw_alone("vae", config(), &request);
+    let scaled = config().force_sdxl_vae_conv_scale(true);
+    let scaled = draw_alone("force_sdxl_vae_conv_scale", scaled, &request);
+    assert!(scaled != plain, "force_sdxl_vae_conv_scale changes nothing");
 }
 
 #[test]

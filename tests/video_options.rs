@@ -13,7 +13,7 @@ use common::{
     test_picture,
     transformers::{ltx, wan},
 };
-use sdcpp::{Context, EasyCache, HighNoise, Lora, Sampler, StepCache, VideoRequest};
+use sdcpp::{Context, EasyCache, HighNoise, Lora, LoraApplyMode, Sampler, StepCache, VideoRequest};
 use sdcpp_test_support::Wan;
 use std::path::Path;
 
@@ -33,18 +33,17 @@ fn ltx_request() -> VideoRequest {
     request
 }
 
-/// Adds to one projection of the only block of LTX-2.
-fn write_ltx_lora(path: &Path) {
-    const WIDTH: usize = 256;
+/// Adds to one square projection of a transformer: this one, of this width.
+fn write_lora(path: &Path, projection: &str, width: usize) {
     const RANK: usize = 2;
     let mut data = Vec::new();
     let mut header = Vec::new();
-    for (part, shape) in [("A", [RANK, WIDTH]), ("B", [WIDTH, RANK])] {
+    for (part, shape) in [("A", [RANK, width]), ("B", [width, RANK])] {
         let begin = data.len();
-        for i in 0..RANK * WIDTH {
+        for i in 0..RANK * width {
             data.extend_from_slice(&((i * 37 % 101) as f32 / 101.0 - 0.5).to_le_bytes());
         }
-        let name = format!("diffusion_model.transformer_blocks.0.attn1.to_v.lora_{part}.weight");
+        let name = format!("diffusion_model.{projection}.lora_{part}.weight");
         let offsets = [begin, data.len()];
         header.push(format!(
             "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":{offsets:?}}}"
@@ -66,7 +65,7 @@ fn ltx_heeds_guidance_prompts_frame_rate_and_loras() {
     let plain = make("base", &base());
     let folder = tempfile::tempdir().unwrap();
     let lora = folder.path().join("lora.safetensors");
-    write_ltx_lora(&lora);
+    write_lora(&lora, "transformer_blocks.0.attn1.to_v", 256);
     let with = make("lora", &base().lora(Lora::new(&lora)));
     let half = make("multiplier", &base().lora(Lora::new(&lora).multiplier(0.5)));
     assert!(with != plain && half != plain, "the LoRA changes nothing");
@@ -104,6 +103,46 @@ fn wan_changes_models_at_the_boundary() {
     ] {
         assert!(make(name, &config, &request) != plain, "{name} changes nothing");
     }
+}
+
+/// Both models are the same file here, and one LoRA is for either.
+///
+/// A LoRA at run time is dropped where it is for high noise: `apply_loras_at_runtime`
+/// (stable-diffusion.cpp) keeps the tensors that `is_diffusion_model_name` (name_conversion.cpp)
+/// knows, which are those of the other model. So it counts where it is merged. The tensors of this
+/// file share their bytes, so that merging changes more than the LoRA's own: this shows that the
+/// engine is told for which model it is, not which weights it changes.
+///
+/// Distilled guidance shows nothing: in `StableDiffusionGGML::sample` (stable-diffusion.cpp) its
+/// tensor is given to the families of FLUX alone.
+#[test]
+fn wan_takes_loras_and_options_for_high_noise() {
+    let mut config = wan(Wan::T2v1_3B).lora_apply_mode(LoraApplyMode::AtRuntime);
+    config.high_noise_diffusion_model.clone_from(&config.diffusion_model);
+    let noisy = || HighNoise::default().steps(1).cfg_scale(1.0).sampler(Sampler::Lcm);
+    let base = || wan_request().high_noise(noisy());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lora.safetensors");
+    write_lora(&file, "blocks.0.self_attn.v", 1536);
+    let lora = |noisy: bool| base().lora(Lora::new(&file).high_noise(noisy));
+
+    let mut context = Context::new(&config).unwrap();
+    let mut at_runtime = |name: &str, request: &VideoRequest| {
+        compare::make_video_with(&mut context, name, &config, request)
+    };
+    let plain = at_runtime("base", &base());
+    let args = noisy().extra_sample_args("noise_scale_start=0.5");
+    let args = at_runtime("high_noise.extra_sample_args", &base().high_noise(args));
+    assert!(args != plain, "high_noise.extra_sample_args changes nothing");
+    let ignored = lora(true).high_noise(noisy().distilled_guidance(8.0));
+    let ignored = at_runtime("a lora at run time, high_noise.distilled_guidance", &ignored);
+    assert!(ignored == plain, "the engine makes something of one of them");
+
+    let merging = config.clone().lora_apply_mode(LoraApplyMode::Immediately);
+    let high = make("a lora for high noise", &merging, &lora(true));
+    let low = make("a lora", &merging, &lora(false));
+    assert!(high != plain && low != plain, "the LoRA changes nothing");
+    assert!(high != low, "high_noise of a LoRA changes nothing");
 }
 
 #[test]
