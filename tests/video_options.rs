@@ -134,9 +134,11 @@ fn wan_takes_loras_and_options_for_high_noise() {
     let args = noisy().extra_sample_args("noise_scale_start=0.5");
     let args = at_runtime("high_noise.extra_sample_args", &base().high_noise(args));
     assert!(args != plain, "high_noise.extra_sample_args changes nothing");
-    let ignored = lora(true).high_noise(noisy().distilled_guidance(8.0));
-    let ignored = at_runtime("a lora at run time, high_noise.distilled_guidance", &ignored);
-    assert!(ignored == plain, "the engine makes something of one of them");
+    let ignored = base().high_noise(noisy().distilled_guidance(8.0));
+    let ignored = at_runtime("high_noise.distilled_guidance", &ignored);
+    assert!(ignored == plain, "the engine makes something of it");
+    let error = context.generate_video(&lora(true)).unwrap_err().to_string();
+    assert!(error.starts_with("a LoRA for the high-noise model at run time"), "{error}");
 
     let merging = config.clone().lora_apply_mode(LoraApplyMode::Immediately);
     let high = make("a lora for high noise", &merging, &lora(true));

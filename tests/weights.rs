@@ -189,3 +189,26 @@ fn the_whole_of_a_transformer_takes_a_lora() {
     let with = request.clone().lora(lora);
     Compared::new(demo_config()).each_changes(&request, [("lora", with)]);
 }
+
+#[test]
+fn loras_merged_into_mapped_weights_stay() {
+    let lora = || Lora::new(models::sd1_lora(Sd1Lora::default()).unwrap());
+    let spec = UNet::smallest(UNetFamily::Sd1);
+    let mut mapped = family_config(UNetFamily::Sd1).mmap(true).weight_type(sdcpp::WeightType::F16);
+    mapped.diffusion_model = Some(models::unet(spec, Format::Gguf(WeightType::F16)).unwrap());
+    let with = unet_request().lora(lora());
+    let pixels = |g: sdcpp::Generated| g.images[0].as_bytes().to_vec();
+
+    let mut merging =
+        Context::new(mapped.clone().lora_apply_mode(LoraApplyMode::Immediately)).unwrap();
+    let merged = pixels(merging.generate(&with).unwrap());
+    assert!(pixels(merging.generate(&with).unwrap()) == merged);
+    let error = refused(merging.generate(&unet_request()));
+    assert!(error.starts_with("another set of LoRAs merged into mapped weights"), "{error}");
+
+    // Left to itself, the crate does not merge into mapped weights.
+    let mut auto = Context::new(mapped).unwrap();
+    let plain = pixels(auto.generate(&unet_request()).unwrap());
+    assert!(pixels(auto.generate(&with).unwrap()) != plain);
+    assert!(pixels(auto.generate(&unet_request()).unwrap()) == plain);
+}

@@ -7,11 +7,15 @@ use std::path::Path;
 
 /// The files of a configuration that others must fit, looked at when first asked.
 #[derive(Debug, Default)]
-pub(crate) struct Bases(Option<Vec<ModelFile>>);
+pub(crate) struct Bases {
+    files: Option<Vec<ModelFile>>,
+    /// LoRAs that were merged into mapped weights, which stay changed.
+    merged: Vec<Lora>,
+}
 
 impl Bases {
     fn open(&mut self, config: &ModelConfig) -> Result<&[ModelFile]> {
-        if self.0.is_none() {
+        if self.files.is_none() {
             let files = [
                 &config.diffusion_model,
                 &config.model,
@@ -22,9 +26,9 @@ impl Bases {
                 &config.llm,
             ];
             let opened: Result<_> = files.into_iter().flatten().map(ModelFile::open).collect();
-            self.0 = Some(opened?);
+            self.files = Some(opened?);
         }
-        Ok(self.0.as_deref().unwrap_or_default())
+        Ok(self.files.as_deref().unwrap_or_default())
     }
 
     /// What the diffusion model is, by its file; none where the file says nothing.
@@ -43,8 +47,10 @@ impl Bases {
     /// Whether LoRAs fit: a wrong shape fails an assertion in the engine, and one without a tensor
     /// of the model would change nothing.
     pub(crate) fn check_loras(&mut self, config: &ModelConfig, loras: &[Lora]) -> Result<()> {
-        let loras = || loras.iter().filter(|lora| lora.multiplier != 0.0);
-        if loras().next().is_none() {
+        let active: Vec<_> = loras.iter().filter(|lora| lora.multiplier != 0.0).cloned().collect();
+        self.check_merged(config, &active)?;
+        let loras = || active.iter();
+        if active.is_empty() {
             return Ok(());
         }
         if config.high_noise_diffusion_model.is_none() && loras().any(|lora| lora.high_noise) {
@@ -55,7 +61,17 @@ impl Bases {
             ));
         }
         let bases = self.open(config)?;
-        if config.lora_apply_mode == LoraApplyMode::Immediately && holds_quantised(config, bases) {
+        let quantised = holds_quantised(config, bases);
+        if loras().any(|lora| lora.high_noise) && !merges(config, quantised) {
+            return Err(Error::Unsupported {
+                what: "a LoRA for the high-noise model at run time".to_owned(),
+                reason:
+                    "the engine leaves it out; set lora_apply_mode to immediately, with weights \
+                         that are not quantised"
+                        .to_owned(),
+            });
+        }
+        if config.lora_apply_mode == LoraApplyMode::Immediately && quantised {
             return Err(Error::Unsupported {
                 what: "merging LoRAs into quantised weights".to_owned(),
                 reason: "the engine cannot; set lora_apply_mode to auto or at_runtime, or \
@@ -67,6 +83,23 @@ impl Bases {
             let file = ModelFile::open(&lora.path)?;
             fits("loras", &lora.path, bases, |base| file.lora_fits(base))?;
         }
+        Ok(())
+    }
+
+    /// The engine merges into the pages of a mapped file, and maps it once: they stay changed.
+    fn check_merged(&mut self, config: &ModelConfig, active: &[Lora]) -> Result<()> {
+        if !config.mmap || config.lora_apply_mode != LoraApplyMode::Immediately {
+            return Ok(());
+        }
+        if !self.merged.is_empty() && self.merged != active {
+            return Err(Error::Unsupported {
+                what: "another set of LoRAs merged into mapped weights".to_owned(),
+                reason: "those merged before cannot be taken out again; open a new context, or \
+                         switch mmap off, or set lora_apply_mode to at_runtime"
+                    .to_owned(),
+            });
+        }
+        self.merged = active.to_vec();
         Ok(())
     }
 
@@ -113,6 +146,24 @@ fn fits(
     match first {
         Some(mismatch) if !fitted => refused(mismatch),
         _ => Ok(()),
+    }
+}
+
+/// Whether LoRAs are merged, as the engine decides it when it is left to.
+fn merges(config: &ModelConfig, quantised: bool) -> bool {
+    match apply_mode(config) {
+        LoraApplyMode::Immediately => true,
+        LoraApplyMode::AtRuntime => false,
+        _ => !quantised && !config.stream_layers && config.params_backend.is_none(),
+    }
+}
+
+/// What the engine is told. Left to itself it would merge into mapped weights, which cannot be
+/// undone.
+pub(crate) fn apply_mode(config: &ModelConfig) -> LoraApplyMode {
+    match config.lora_apply_mode {
+        LoraApplyMode::Auto if config.mmap => LoraApplyMode::AtRuntime,
+        mode => mode,
     }
 }
 

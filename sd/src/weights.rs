@@ -77,9 +77,11 @@ named_enum! {
 named_enum! {
     /// How LoRA weights are brought in.
     pub enum LoraApplyMode as "lora_apply_mode", end LORA_APPLY_MODE_COUNT {
-        /// At run time where weights are quantised, else immediately.
+        /// At run time where weights are quantised, mapped, streamed or kept on another device; else
+        /// immediately.
         Auto = LORA_APPLY_AUTO, "auto", "auto";
-        /// Merged into the weights: fastest to draw, re-reads the weights when the set changes.
+        /// Merged into the weights: fastest to draw, re-reads the weights when the set changes. Not
+        /// with quantised weights; with mapped ones the set cannot change.
         Immediately = LORA_APPLY_IMMEDIATELY, "immediately", "immediately";
         /// Added at each step: nothing is re-read, and each step costs more.
         AtRuntime = LORA_APPLY_AT_RUNTIME, "at_runtime", "at_runtime";

@@ -106,7 +106,12 @@ impl Arguments {
         self.optional("sampler_rng_type", config.sampler_rng);
         self.optional("prediction", config.prediction);
         self.optional("vae_format", config.vae_format);
-        self.add("lora_apply_mode", config.lora_apply_mode);
+        // As the crate has it: never merged into mapped weights unless asked to.
+        let mode = match config.lora_apply_mode {
+            sdcpp::LoraApplyMode::Auto if config.mmap => sdcpp::LoraApplyMode::AtRuntime,
+            mode => mode,
+        };
+        self.add("lora_apply_mode", mode);
         for (key, value) in [
             ("enable_mmap", config.mmap),
             ("flash_attn", config.flash_attention),

@@ -3,6 +3,7 @@
 use super::{Strings, count, int, list};
 use crate::{
     ModelConfig, Result, VaeFormat, WeightType,
+    fit::apply_mode,
     weights::{Prediction, RngKind},
 };
 use sdcpp_sys::{sd_ctx_params_t, sd_embedding_t};
@@ -63,7 +64,7 @@ impl ContextParams {
             rng_type: config.rng.to_engine() as _,
             sampler_rng_type: config.sampler_rng.map_or(RngKind::AUTO, RngKind::to_engine) as _,
             prediction: config.prediction.map_or(Prediction::AUTO, Prediction::to_engine) as _,
-            lora_apply_mode: config.lora_apply_mode.to_engine() as _,
+            lora_apply_mode: apply_mode(config).to_engine() as _,
             enable_mmap: config.mmap,
             flash_attn: config.flash_attention,
             diffusion_flash_attn: config.diffusion_flash_attention,
