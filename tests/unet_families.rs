@@ -107,7 +107,8 @@ fn sdxl_and_its_form_for_inpainting() {
 }
 
 /// The scale keeps the half-precision convolutions of SDXL's autoencoder from overflowing. Here none
-/// does, and the scaled result is rounded otherwise.
+/// does, and the scaled result is only rounded otherwise: by one in a few bytes, if at all, as the
+/// processor has it.
 #[test]
 fn sdxl_scales_the_convolutions_of_its_autoencoder() {
     let config = || {
@@ -119,7 +120,8 @@ fn sdxl_scales_the_convolutions_of_its_autoencoder() {
     let plain = draw_alone("vae", config(), &request);
     let scaled = config().force_sdxl_vae_conv_scale(true);
     let scaled = draw_alone("force_sdxl_vae_conv_scale", scaled, &request);
-    assert!(scaled != plain, "force_sdxl_vae_conv_scale changes nothing");
+    let far = plain.iter().zip(&scaled).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(far.is_some_and(|far| far <= 2), "{far:?}");
 }
 
 #[test]
