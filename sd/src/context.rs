@@ -1,10 +1,10 @@
 //! A loaded model. Drawing with it is in `generate` and `generate_video`.
 
 use crate::{
-    EngineReport, Error, ModelConfig, PreviewKind, Result, Sampler, Sampling, Scheduler,
-    SkipLayers, Timings, Watch,
+    Error, ModelConfig, PreviewKind, Result, Sampler, Sampling, Scheduler, SkipLayers, Timings,
+    Watch,
     engine::{Engine, Outcome, RawContext, Status},
-    failure::{self, During},
+    failure::{self, During, Poison},
     family::Family,
     fit::Bases,
 };
@@ -43,7 +43,7 @@ pub struct Context {
     pub(crate) family: Family,
     pub(crate) bases: Bases,
     load_timings: Timings,
-    poisoned: Option<String>,
+    poison: Poison,
 }
 
 impl Context {
@@ -106,7 +106,7 @@ impl Context {
             family,
             bases,
             load_timings: outcome.timings,
-            poisoned: None,
+            poison: Poison::default(),
         })
     }
 
@@ -142,7 +142,7 @@ impl Context {
 
     /// Whether an earlier failure left this context unusable.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned.is_some()
+        self.poison.is_set()
     }
 
     /// The sampler a request without one gets.
@@ -152,10 +152,7 @@ impl Context {
 
     /// An error if an earlier failure left the context in an unknown state.
     pub(crate) fn check_usable(&self) -> Result<()> {
-        match &self.poisoned {
-            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
-            None => Ok(()),
-        }
+        self.poison.check()
     }
 
     /// What a call made, or why it did not.
@@ -164,24 +161,7 @@ impl Context {
         made: Result<T, String>,
         outcome: Outcome,
     ) -> Result<(T, Outcome)> {
-        if outcome.status != Status::Ok {
-            let poisons = failure::poisons(outcome.status);
-            let error = failure::classify(outcome, During::Generating, main_file(&self.config));
-            if poisons {
-                self.poisoned = Some(error.to_string());
-            }
-            return Err(error);
-        }
-        if let Some(stopped) = outcome.stopped(false) {
-            return Err(stopped);
-        }
-        match made {
-            Ok(made) => Ok((made, outcome)),
-            Err(reason) => Err(Error::Engine {
-                stage: outcome.ended.stage,
-                report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
-            }),
-        }
+        self.poison.finish(made, outcome, main_file(&self.config))
     }
 
     /// What only the model can tell of sampler and scheduler: the engine reads out of bounds or

@@ -7,9 +7,9 @@ use crate::{
     failure::{self, During},
     model_file::{self, Trust},
     setters::setters,
-    validate,
+    validate, whole_file,
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Writes a model file in another format or with other weight types.
 ///
@@ -110,17 +110,8 @@ impl Convert {
             engine.check_type_rules(rules)?;
         }
         let doing = || format!("write {}", self.output.display());
-        let folder = match self.output.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".sdcpp-").suffix(extension);
-        // A temporary file is private to its owner by default; a model has the usual permissions.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temporary =
-            builder.tempfile_in(folder).map_err(|e| Error::io(doing(), e))?.into_temp_path();
+        let temporary = whole_file::beside(&self.output, extension);
+        let temporary = temporary.map_err(|e| Error::io(doing(), e))?.into_temp_path();
         let outcome = engine::convert(
             engine,
             &ConvertOptions {

@@ -1,7 +1,7 @@
 //! Makes a typed error of a failed engine call: the only place that reads the engine's error texts.
 
 use crate::{
-    Error,
+    Error, Result,
     engine::{Outcome, Status},
     error::{EngineReport, VaeOperation},
     stage::Stage,
@@ -77,8 +77,52 @@ pub(crate) fn classify(outcome: Outcome, during: During, model: &Path) -> Error 
     }
 }
 
+/// Whether an earlier failure left what the engine holds in an unknown state, and which.
+#[derive(Debug, Default)]
+pub(crate) struct Poison(Option<String>);
+
+impl Poison {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.0 {
+            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// What a call on the model in this file made, or why it did not.
+    pub(crate) fn finish<T>(
+        &mut self,
+        made: Result<T, String>,
+        outcome: Outcome,
+        model: &Path,
+    ) -> Result<(T, Outcome)> {
+        if outcome.status != Status::Ok {
+            let poisons = poisons(outcome.status);
+            let error = classify(outcome, During::Generating, model);
+            if poisons {
+                self.0 = Some(error.to_string());
+            }
+            return Err(error);
+        }
+        if let Some(stopped) = outcome.stopped(false) {
+            return Err(stopped);
+        }
+        match made {
+            Ok(made) => Ok((made, outcome)),
+            Err(reason) => Err(Error::Engine {
+                stage: outcome.ended.stage,
+                report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
+            }),
+        }
+    }
+}
+
 /// Whether the engine's state is unknown after a call that ended so.
-pub(crate) fn poisons(status: Status) -> bool {
+fn poisons(status: Status) -> bool {
     matches!(status, Status::Assert | Status::Exception | Status::OutOfMemory)
 }
 

@@ -78,6 +78,7 @@ mod vae_tiling;
 mod validate;
 mod video;
 mod weights;
+mod whole_file;
 
 pub use animation::{Animation, AnimationFormat, Audio, Frame, WavSamples};
 pub use canny::{Canny, canny, canny_on};

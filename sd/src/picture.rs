@@ -3,6 +3,7 @@
 use crate::{
     Error, MAX_SIDE, Result,
     engine::{Images, Shape},
+    whole_file,
 };
 use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
@@ -188,13 +189,7 @@ impl Picture {
             return Err(Error::invalid("path", path.display(), "a name that ends in .png"));
         }
         let doing = || format!("write {}", path.display());
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".sdcpp-").suffix(".png");
-        // A temporary file is private to its owner by default; a picture has the usual permissions.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut temporary = builder.tempfile_in(folder).map_err(|e| Error::io(doing(), e))?;
+        let mut temporary = whole_file::beside(path, ".png").map_err(|e| Error::io(doing(), e))?;
         self.write_png(BufWriter::new(temporary.as_file_mut()), PngCompression::default())?;
         temporary.as_file().sync_all().map_err(|e| Error::io(doing(), e))?;
         temporary.persist(path).map_err(|e| Error::io(doing(), e.error))?;

@@ -1,9 +1,9 @@
 //! Enlarging pictures by an ESRGAN model.
 
 use crate::{
-    EngineReport, Error, MAX_SIDE, Picture, Result, Timings, Watch,
+    Error, MAX_SIDE, Picture, Result, Timings, Watch,
     engine::{Engine, RawUpscaler, Status, UpscalerOptions},
-    failure::{self, During},
+    failure::{self, During, Poison},
     input::on_white,
     model_file::{self, Trust},
     setters::setters,
@@ -90,7 +90,7 @@ setters! {
 pub struct Upscaler {
     raw: RawUpscaler,
     model: PathBuf,
-    poisoned: Option<String>,
+    poison: Poison,
 }
 
 /// An enlarged picture, and how it came to be.
@@ -143,7 +143,7 @@ impl Upscaler {
         match raw {
             Some(raw) if outcome.status == Status::Ok => match outcome.stopped(true) {
                 Some(stopped) => Err(stopped),
-                None => Ok(Self { raw, model: config.model.clone(), poisoned: None }),
+                None => Ok(Self { raw, model: config.model.clone(), poison: Poison::default() }),
             },
             _ => Err(failure::classify(outcome, During::Opening, &config.model)),
         }
@@ -174,9 +174,7 @@ impl Upscaler {
         picture: impl Into<DynamicImage>,
         watch: Watch<'_>,
     ) -> Result<Upscaled> {
-        if let Some(cause) = &self.poisoned {
-            return Err(Error::Poisoned { cause: cause.clone() });
-        }
+        self.poison.check()?;
         let picture = on_white(picture.into());
         validate::picture("picture", picture.dimensions())?;
         let largest = MAX_SIDE / self.factor().max(1);
@@ -188,21 +186,7 @@ impl Upscaler {
             ));
         }
         let (image, outcome) = self.raw.upscale(&picture, watch)?;
-        if outcome.status != Status::Ok {
-            let poisons = failure::poisons(outcome.status);
-            let error = failure::classify(outcome, During::Generating, &self.model);
-            if poisons {
-                self.poisoned = Some(error.to_string());
-            }
-            return Err(error);
-        }
-        if let Some(stopped) = outcome.stopped(false) {
-            return Err(stopped);
-        }
-        let image = image.map_err(|reason| Error::Engine {
-            stage: outcome.ended.stage,
-            report: Box::new(EngineReport { message: reason, ..EngineReport::default() }),
-        })?;
+        let (image, outcome) = self.poison.finish(image, outcome, &self.model)?;
         Ok(Upscaled {
             image: Picture::new(Arc::new(image), 0, 0, ""),
             timings: outcome.timings,

@@ -1,6 +1,6 @@
 //! Files that appear when they are whole.
 
-use crate::{Error, Result};
+use crate::{Error, Result, whole_file};
 use std::{
     fmt,
     fs::File,
@@ -54,14 +54,7 @@ pub(super) fn write(
     target: &Target<'_>,
     contents: impl FnOnce(&mut BufWriter<&mut File>) -> Result<()>,
 ) -> Result<Written> {
-    let parent = target.path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sdcpp-");
-    // A temporary file is private to its owner by default; a picture has the usual permissions.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.tempfile_in(parent.unwrap_or(Path::new(".")));
-    let mut temporary = temporary.map_err(|e| target.io(e))?;
+    let mut temporary = whole_file::beside(target.path, "").map_err(|e| target.io(e))?;
     let mut writer = BufWriter::new(temporary.as_file_mut());
     contents(&mut writer)?;
     writer.flush().map_err(|e| target.io(e))?;
