@@ -196,7 +196,8 @@ impl Context {
         Ok(scheduler)
     }
 
-    fn check_skip_layers(&self, skip_layers: Option<&SkipLayers>) -> Result<()> {
+    /// The engine would evaluate once more for nothing.
+    pub(crate) fn check_skip_layers(&self, skip_layers: Option<&SkipLayers>) -> Result<()> {
         if skip_layers.is_none() || self.family.takes_skip_layers() {
             return Ok(());
         }

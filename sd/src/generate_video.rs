@@ -131,13 +131,7 @@ impl Context {
                 "one of the two: with noise levels of your own, moe_boundary divides them",
             ));
         }
-        if request.high_noise.skip_layers.is_some() {
-            return Err(Error::Unsupported {
-                what: format!("skip-layer guidance with {}", self.family),
-                reason: "the engine has it for SD3, FLUX, FLUX.2 and LongCat".to_owned(),
-            });
-        }
-        Ok(())
+        self.check_skip_layers(request.high_noise.skip_layers.as_ref())
     }
 }
 
