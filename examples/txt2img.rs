@@ -174,7 +174,8 @@ fn demo_model() -> PathBuf {
 }
 
 fn config(options: &Options, settings: &Settings, preset: &Preset, model: PathBuf) -> ModelConfig {
-    let mut config = ModelConfig::new(model).mmap(options.mmap).trust_pickle(options.trust_pickle);
+    let mut config = ModelConfig::new(model).trust_pickle(options.trust_pickle);
+    config.mmap = options.mmap.then_some(true);
     config.vae.clone_from(&options.vae);
     config.taesd.clone_from(&options.taesd);
     config.threads = options.threads;

@@ -104,7 +104,11 @@ fn sizes_are_rounded_up_and_reported() {
     assert_eq!((picture.width(), picture.height(), picture.channels()), (64, 72, 3));
     assert_eq!(picture.as_bytes().len(), 64 * 72 * 3);
     assert!(picture.parameters().contains("Size: 64x72"), "{}", picture.parameters());
-    assert!(generated.warnings.iter().any(|w| w.contains("64x72")), "{:?}", generated.warnings);
+    assert!(
+        generated.warnings.iter().any(|w| w.to_string().contains("64x72")),
+        "{:?}",
+        generated.warnings
+    );
 }
 
 #[test]

@@ -77,7 +77,8 @@ impl Model {
         let file = self.file();
         let preset = Preset::beside(&file)?;
         let parts = &self.parts;
-        let mut config = ModelConfig::default().mmap(parts.mmap);
+        let mut config = ModelConfig::default();
+        config.mmap = parts.mmap.then_some(true);
         config.diffusion_model.clone_from(&parts.diffusion_model);
         if self.model.is_some() || parts.diffusion_model.is_none() {
             config.model = Some(file);

@@ -164,7 +164,8 @@ pub struct ModelConfig {
     pub lora_apply_mode: LoraApplyMode,
     /// Maps the weights from the file instead of reading them: contexts of one file share them.
     /// Only tensors whose type is not converted are mapped. The file must not change meanwhile.
-    pub mmap: bool,
+    /// Default: on in a [`Pool`](crate::Pool) on the CPU, else off.
+    pub mmap: Option<bool>,
     /// Flash attention in all parts: less memory; faster on GPUs, slower on most CPUs.
     pub flash_attention: bool,
     /// Flash attention in the diffusion model only.
@@ -236,7 +237,7 @@ impl Default for ModelConfig {
             sampler_rng: None,
             prediction: None,
             lora_apply_mode: LoraApplyMode::Auto,
-            mmap: false,
+            mmap: None,
             flash_attention: false,
             diffusion_flash_attention: false,
             diffusion_conv_direct: false,
@@ -286,10 +287,10 @@ setters! {
         some sampler_rng: RngKind;
         some prediction: Prediction;
         some vae_format: VaeFormat;
+        some mmap: bool;
         into embeddings: Vec<Embedding>;
         plain rng: RngKind;
         plain lora_apply_mode: LoraApplyMode;
-        plain mmap: bool;
         plain flash_attention: bool;
         plain diffusion_flash_attention: bool;
         plain diffusion_conv_direct: bool;
@@ -324,6 +325,11 @@ impl ModelConfig {
     pub fn embedding(mut self, name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
         self.embeddings.push(Embedding { name: name.into(), path: path.into() });
         self
+    }
+
+    /// Whether weights are mapped.
+    pub(crate) fn maps(&self) -> bool {
+        self.mmap.unwrap_or(false)
     }
 
     /// The file that names the model: the whole one, or the diffusion model.

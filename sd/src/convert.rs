@@ -1,7 +1,7 @@
 //! Converting and quantising model files.
 
 use crate::{
-    Error, ModelFile, Result, Timings, Watch, WeightType,
+    Error, ModelFile, Result, Timings, Warning, Watch, WeightType,
     config::check_type_rules,
     engine::{self, ConvertOptions, Engine, Status},
     failure::{self, During},
@@ -63,7 +63,7 @@ pub struct Converted {
     /// How long it took.
     pub timings: Timings,
     /// What the engine warned of meanwhile.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Convert {

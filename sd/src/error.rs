@@ -196,6 +196,73 @@ pub enum Error {
         reason: String,
     },
 
+    /// No context became free in time. The operation has not begun.
+    #[error("no context became free within {waited:?}")]
+    AcquireTimeout {
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    /// The pool's queue is full. The operation was not queued.
+    #[error("the queue is full: {limit} wait already")]
+    QueueFull {
+        /// How many may wait.
+        limit: usize,
+    },
+
+    /// The pool is shut down. The operation has not begun, or was stopped.
+    #[error("the pool is shut down")]
+    ShutDown,
+
+    /// The model failed too often in a row; the pool tries again when the time has passed.
+    #[error("{failures} failures in a row, the last: {cause}; next attempt in {retry_in:?}")]
+    CircuitOpen {
+        /// Failures in a row: contexts that could not be opened, were poisoned or crashed.
+        failures: u32,
+        /// How long until the next attempt.
+        retry_in: Duration,
+        /// The last failure.
+        cause: String,
+    },
+
+    /// A worker process ended, or was ended, in the middle of an operation. Only this operation is
+    /// lost.
+    #[error("the worker process {reason} while {stage}{}", last_of(lines))]
+    WorkerCrashed {
+        /// The signal that ended it, on systems that have signals.
+        signal: Option<i32>,
+        /// How it ended, as in `was killed by signal 11 (SIGSEGV)`.
+        reason: String,
+        /// What it was doing.
+        stage: Stage,
+        /// The last lines it wrote to its log and to standard error.
+        lines: Vec<String>,
+    },
+
+    /// A worker process could not be started.
+    #[error("the worker {} cannot be started: {reason}", program.display())]
+    WorkerStart {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+
+    /// By estimate there is not enough memory. The engine was not called.
+    #[error(
+        "{doing} needs about {} of memory on {device}, and {} are free", mebibytes(*needed), mebibytes(*available)
+    )]
+    InsufficientMemory {
+        /// What needs it, as in `loading sd15.safetensors and drawing 1024x1024`.
+        doing: String,
+        /// Where.
+        device: String,
+        /// Bytes needed, by estimate.
+        needed: u64,
+        /// Bytes there are.
+        available: u64,
+    },
+
     /// The engine library does not fit this crate.
     #[error("the engine cannot be used: {0}")]
     EngineTable(#[from] TableError),
@@ -247,6 +314,14 @@ fn on_device(device: &Option<String>) -> String {
 
 fn asked_for(bytes: Option<u64>) -> String {
     bytes.map(|b| format!(" ({:.1} MiB asked for)", b as f64 / 1_048_576.0)).unwrap_or_default()
+}
+
+fn last_of(lines: &[String]) -> String {
+    lines.last().map(|line| format!(": {line}")).unwrap_or_default()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
 }
 
 impl Error {
@@ -323,6 +398,22 @@ impl Error {
             Self::EngineAssertion { .. } | Self::Poisoned { .. } => {
                 "drop this context and create a new one"
             }
+            Self::AcquireTimeout { .. } | Self::QueueFull { .. } => {
+                "try again later, wait longer, or let the pool have more contexts"
+            }
+            Self::CircuitOpen { .. } => {
+                "mend what the last failure says, or try again after the time it names"
+            }
+            Self::WorkerCrashed { .. } => {
+                "try again: the next operation gets a fresh worker; if it crashes again, check the \
+                 model file, and the memory limit if there is one"
+            }
+            Self::WorkerStart { .. } => {
+                "check the path of the worker program, and that it is of this version"
+            }
+            Self::InsufficientMemory { .. } => {
+                "use a smaller size or batch, VAE tiling, a smaller quantisation, or memory mapping"
+            }
             Self::DeadlineExceeded { .. } => {
                 "raise the limit, or use fewer steps or a smaller size"
             }
@@ -332,7 +423,7 @@ impl Error {
 
     /// Whether the failure is for lack of memory.
     pub fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::OutOfMemory { .. })
+        matches!(self, Self::OutOfMemory { .. } | Self::InsufficientMemory { .. })
     }
 
     /// Whether the operation was stopped by the caller, by cancelling or by a time limit.

@@ -88,7 +88,7 @@ impl Bases {
 
     /// The engine merges into the pages of a mapped file, and maps it once: they stay changed.
     fn check_merged(&mut self, config: &ModelConfig, active: &[Lora]) -> Result<()> {
-        if !config.mmap || config.lora_apply_mode != LoraApplyMode::Immediately {
+        if !config.maps() || config.lora_apply_mode != LoraApplyMode::Immediately {
             return Ok(());
         }
         if !self.merged.is_empty() && self.merged != active {
@@ -162,7 +162,7 @@ fn merges(config: &ModelConfig, quantised: bool) -> bool {
 /// undone.
 pub(crate) fn apply_mode(config: &ModelConfig) -> LoraApplyMode {
     match config.lora_apply_mode {
-        LoraApplyMode::Auto if config.mmap => LoraApplyMode::AtRuntime,
+        LoraApplyMode::Auto if config.maps() => LoraApplyMode::AtRuntime,
         mode => mode,
     }
 }

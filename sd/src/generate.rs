@@ -1,7 +1,7 @@
 //! Drawing pictures.
 
 use crate::{
-    Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Watch,
+    Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Warning, Watch,
     canvas::{Canvas, rounded_up},
     context::{main_file, random_seed},
     engine::{ImageJob, Images, Outcome},
@@ -96,13 +96,15 @@ impl Context {
                 Picture::new(Arc::clone(&images), index, seed, parameters)
             })
             .collect();
+        let mut warnings = outcome.lines.warnings;
+        Warning::add_uniform(&mut warnings, &pictures);
         Generated {
             width: images.shape(0).width,
             height: images.shape(0).height,
             seeds: pictures.iter().map(Picture::seed).collect(),
             images: pictures,
             timings: outcome.timings,
-            warnings: outcome.lines.warnings,
+            warnings,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Making videos.
 
 use crate::{
-    Architecture, Context, Error, GeneratedVideo, Picture, Result, Sampler, VideoRequest, Watch,
-    blend::resized, canvas::rounded_up, context::random_seed, engine::VideoJob, lora, validate,
+    Architecture, Context, Error, GeneratedVideo, Picture, Result, Sampler, VideoRequest, Warning,
+    Watch, blend::resized, canvas::rounded_up, context::random_seed, engine::VideoJob, lora,
+    validate,
 };
 use image::RgbImage;
 use std::{borrow::Cow, sync::Arc};
@@ -66,13 +67,16 @@ impl Context {
         let no_parameters: Arc<str> = Arc::from("");
         let frame =
             |index| Picture::new(Arc::clone(&images), index, job.seed, Arc::clone(&no_parameters));
+        let frames: Vec<_> = (0..images.len()).map(frame).collect();
+        let mut warnings = outcome.lines.warnings;
+        Warning::add_uniform(&mut warnings, &frames);
         Ok(GeneratedVideo {
-            frames: (0..images.len()).map(frame).collect(),
+            frames,
             fps: request.fps,
             audio: video.audio,
             seed: job.seed,
             timings: outcome.timings,
-            warnings: outcome.lines.warnings,
+            warnings,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a request brought.
 
-use crate::{Picture, Timings};
+use crate::{Picture, Timings, Warning};
 use image::RgbImage;
 
 /// The pictures of one request, and how they came to be.
@@ -17,8 +17,8 @@ pub struct Generated {
     pub height: u32,
     /// How long each phase took.
     pub timings: Timings,
-    /// What the engine warned of meanwhile, such as a size that was rounded.
-    pub warnings: Vec<String>,
+    /// What is worth knowing: a size that was rounded, a picture that is all black.
+    pub warnings: Vec<Warning>,
 }
 
 impl Generated {

@@ -1,6 +1,6 @@
 //! What a video request brought: frames, and the sound some models make with them.
 
-use crate::{Animation, Audio, Frame, Picture, Result, Timings};
+use crate::{Animation, Audio, Frame, Picture, Result, Timings, Warning};
 use std::time::Duration;
 
 /// A video, and how it came to be.
@@ -17,8 +17,8 @@ pub struct GeneratedVideo {
     pub seed: i64,
     /// How long each phase took.
     pub timings: Timings,
-    /// What the engine warned of meanwhile, such as a number of frames that was rounded.
-    pub warnings: Vec<String>,
+    /// What is worth knowing: a number of frames that was rounded, a frame that is all black.
+    pub warnings: Vec<Warning>,
 }
 
 impl GeneratedVideo {

@@ -27,6 +27,7 @@
 
 mod animation;
 mod blend;
+mod cancel;
 // Which of them are used depends on the features.
 #[cfg(test)]
 #[allow(dead_code)]
@@ -54,6 +55,7 @@ mod json;
 mod lora;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
+mod model;
 mod model_file;
 mod named;
 mod outpaint;
@@ -77,10 +79,12 @@ mod upscaler;
 mod vae_tiling;
 mod validate;
 mod video;
+mod warning;
 mod weights;
 mod whole_file;
 
 pub use animation::{Animation, AnimationFormat, Audio, Frame, WavSamples};
+pub use cancel::CancelToken;
 pub use canny::{Canny, canny, canny_on};
 pub use config::{Embedding, ModelConfig};
 pub use context::Context;
@@ -96,6 +100,7 @@ pub use image;
 pub use infotext::Parameters;
 pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
+pub use model::Model;
 pub use model_file::{
     Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,
     ModelFile, ModelFormat, Part, TensorInfo, TensorType, TextEncoder, VaeKind,
@@ -105,7 +110,7 @@ pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};
 pub use preset::Preset;
 pub use preview::{Preview, PreviewKind, PreviewOptions};
-pub use progress::{CancelToken, Progress, Watch};
+pub use progress::{Progress, Watch};
 pub use request::{ImageRequest, MAX_BATCH, MAX_REFERENCES, MAX_SIDE};
 pub use sampler::Sampler;
 pub use sampling::{MAX_STEPS, Sampling, SkipLayers};
@@ -117,4 +122,5 @@ pub use timings::Timings;
 pub use upscaler::{Upscaled, Upscaler, UpscalerConfig};
 pub use vae_tiling::VaeTiling;
 pub use video::{MAX_FRAMES, VideoRequest};
+pub use warning::Warning;
 pub use weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType};

@@ -1,16 +1,8 @@
 //! Watching an operation, and stopping it.
 
-use crate::{Preview, PreviewOptions, preview::Previews};
+use crate::{CancelToken, Preview, PreviewOptions, preview::Previews};
 use crossbeam_channel::{Sender, TrySendError};
-use std::{
-    fmt,
-    ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, ops::ControlFlow, time::Duration};
 
 /// What an operation has come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,28 +56,6 @@ pub enum Progress {
         /// Tensors in all.
         total: u32,
     },
-}
-
-/// Stops an operation from anywhere. Clones share one state.
-#[derive(Debug, Clone, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
-
-impl CancelToken {
-    /// A token that is not cancelled.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Asks to stop. The operation ends with [`Error::Cancelled`](crate::Error::Cancelled) at its
-    /// next sampling step, tile or stage, but not while weights load.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    /// Whether [`cancel`](Self::cancel) was called.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a>;

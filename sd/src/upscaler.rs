@@ -1,7 +1,7 @@
 //! Enlarging pictures by an ESRGAN model.
 
 use crate::{
-    Error, MAX_SIDE, Picture, Result, Timings, Watch,
+    Error, MAX_SIDE, Picture, Result, Timings, Warning, Watch,
     engine::{Engine, RawUpscaler, Status, UpscalerOptions},
     failure::{self, During, Poison},
     input::on_white,
@@ -103,7 +103,7 @@ pub struct Upscaled {
     /// How long it took.
     pub timings: Timings,
     /// What the engine warned of meanwhile.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl Upscaler {

@@ -108,12 +108,14 @@ impl Arguments {
         self.optional("vae_format", config.vae_format);
         // As the crate has it: never merged into mapped weights unless asked to.
         let mode = match config.lora_apply_mode {
-            sdcpp::LoraApplyMode::Auto if config.mmap => sdcpp::LoraApplyMode::AtRuntime,
+            sdcpp::LoraApplyMode::Auto if config.mmap == Some(true) => {
+                sdcpp::LoraApplyMode::AtRuntime
+            }
             mode => mode,
         };
         self.add("lora_apply_mode", mode);
         for (key, value) in [
-            ("enable_mmap", config.mmap),
+            ("enable_mmap", config.mmap == Some(true)),
             ("flash_attn", config.flash_attention),
             ("diffusion_flash_attn", config.diffusion_flash_attention),
             ("tae_preview_only", config.taesd_preview_only),

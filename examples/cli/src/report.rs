@@ -1,7 +1,7 @@
 //! What a command tells when it is done: lines for people, or one JSON object.
 
 use crate::app::App;
-use sdcpp::Timings;
+use sdcpp::{Timings, Warning};
 use serde_json::{Map, Value, json};
 use std::{
     io::{self, Write},
@@ -39,10 +39,11 @@ impl Report {
         self.notes.push(text.into());
     }
 
-    /// What the engine warned of.
-    pub(crate) fn warnings(&mut self, warnings: &[String]) {
-        self.set("warnings", json!(warnings));
-        self.notes.extend(warnings.iter().map(|text| format!("warning: {text}")));
+    /// What is worth knowing about what was made.
+    pub(crate) fn warnings(&mut self, warnings: &[Warning]) {
+        let texts: Vec<String> = warnings.iter().map(Warning::to_string).collect();
+        self.notes.extend(texts.iter().map(|text| format!("warning: {text}")));
+        self.set("warnings", json!(texts));
     }
 
     /// How long each phase took, after `opened` for opening the model.

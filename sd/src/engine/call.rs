@@ -5,7 +5,8 @@ use super::{
     report::{Ended, Report, Status},
 };
 use crate::{
-    Error, Preview, PreviewKind, Progress, Result, Timings, Watch, stage::Stage, timings::Clock,
+    Error, Preview, PreviewKind, Progress, Result, Timings, Warning, Watch, stage::Stage,
+    timings::Clock,
 };
 use sdcpp_sys::{Table, sd_image_t, sdcpp_hooks, sdcpp_progress, sdcpp_report};
 use std::{
@@ -44,7 +45,7 @@ struct Hooked<'a> {
 /// Lines that matter after the call.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
     /// The model family, from the engine's "Version: …" line.
     pub(crate) family: Option<String>,
 }
@@ -165,7 +166,7 @@ impl Hooked<'_> {
         if level == log::WARN {
             // Bounded: a hostile file can make the engine warn about every tensor.
             if self.lines.warnings.len() < 100 {
-                self.lines.warnings.push(message.to_owned());
+                self.lines.warnings.push(Warning::of_engine(message));
             }
         } else if let Some(family) = message.strip_prefix("Version: ") {
             self.lines.family = Some(family.trim().to_owned());

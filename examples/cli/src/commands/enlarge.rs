@@ -5,7 +5,7 @@ use crate::{
     options::{EngineOptions, UpscalerOptions},
 };
 use image::DynamicImage;
-use sdcpp::{Error, Picture, Upscaler};
+use sdcpp::{Error, Picture, Upscaler, Warning};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -23,7 +23,7 @@ pub(crate) struct Enlarger {
 pub(crate) struct Enlarged {
     pub(crate) picture: Picture,
     pub(crate) time: Duration,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Whether there is such a file, before hours of drawing.

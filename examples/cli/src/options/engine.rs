@@ -160,6 +160,7 @@ impl EngineOptions {
         config.sampler_rng = self.sampler_rng.or(config.sampler_rng);
         config.prediction = self.prediction.or(config.prediction);
         config.lora_apply_mode = self.lora_apply_mode.unwrap_or(config.lora_apply_mode);
+        config.mmap = self.mmap.then_some(true).or(config.mmap);
         config.vae_format = self.vae_format.or(config.vae_format);
         config.backend = self.backend().or(config.backend.take());
         config.params_backend = self.params_backend().or(config.params_backend.take());
@@ -168,7 +169,6 @@ impl EngineOptions {
         config.chroma_use_dit_mask &= !self.chroma_disable_dit_mask;
         for (target, set) in [
             (&mut config.stream_layers, self.stream_layers),
-            (&mut config.mmap, self.mmap),
             (&mut config.flash_attention, self.fa),
             (&mut config.diffusion_flash_attention, self.diffusion_fa),
             (&mut config.diffusion_conv_direct, self.diffusion_conv_direct),

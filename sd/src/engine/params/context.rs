@@ -65,7 +65,7 @@ impl ContextParams {
             sampler_rng_type: config.sampler_rng.map_or(RngKind::AUTO, RngKind::to_engine) as _,
             prediction: config.prediction.map_or(Prediction::AUTO, Prediction::to_engine) as _,
             lora_apply_mode: apply_mode(config).to_engine() as _,
-            enable_mmap: config.mmap,
+            enable_mmap: config.maps(),
             flash_attn: config.flash_attention,
             diffusion_flash_attn: config.diffusion_flash_attention,
             tae_preview_only: config.taesd_preview_only,
