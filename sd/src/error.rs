@@ -342,6 +342,19 @@ impl Error {
         Self::InvalidParameter { field: field.into(), value, allowed: allowed.into() }
     }
 
+    /// Why a file or folder could not be opened.
+    pub(crate) fn file(
+        role: impl Into<Cow<'static, str>>,
+        path: impl Into<PathBuf>,
+        source: io::Error,
+    ) -> Self {
+        let (role, path) = (role.into(), path.into());
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::FileNotFound { role, path },
+            _ => Self::FileUnreadable { role, path, source },
+        }
+    }
+
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         Self::Io { doing: doing.into(), source }
     }

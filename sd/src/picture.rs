@@ -8,7 +8,7 @@ use crate::{
 use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
     fmt,
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     path::Path,
     sync::Arc,
 };
@@ -211,10 +211,7 @@ pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
             reason: "it is no regular file".to_owned(),
         });
     }
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
-        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
-    };
+    let unreadable = |source| Error::file(ROLE, path, source);
     let codec = |e: image::ImageError| Error::ImageCodec {
         doing: format!("read the picture {}", path.display()),
         reason: e.to_string(),

@@ -18,7 +18,8 @@ pub fn mutate(rng: &mut Rng, input: &[u8], other: &[u8]) -> Vec<u8> {
             2 => {
                 let number = NUMBERS.get(rng.usize(..NUMBERS.len())).copied().unwrap_or_default();
                 let width = [1, 2, 4, 8].get(rng.usize(..4)).copied().unwrap_or(8);
-                for (place, byte) in bytes.iter_mut().skip(at).zip(number.to_le_bytes()).take(width) {
+                for (place, byte) in bytes.iter_mut().skip(at).zip(number.to_le_bytes()).take(width)
+                {
                     *place = byte;
                 }
             }
