@@ -62,6 +62,7 @@ mod outpaint;
 mod photo_maker;
 mod picture;
 mod picture_into;
+mod png_encoder;
 mod preset;
 mod preview;
 mod progress;

@@ -3,7 +3,7 @@
 use crate::{
     Error, MAX_SIDE, Result,
     engine::{Images, Shape},
-    whole_file,
+    png_encoder, whole_file,
 };
 use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
@@ -150,18 +150,8 @@ impl Picture {
             doing: "encode a PNG".to_owned(),
             reason: e.to_string(),
         };
-        let mut encoder = png::Encoder::new(writer, self.width(), self.height());
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(match self.channels() {
-            1 => png::ColorType::Grayscale,
-            3 => png::ColorType::Rgb,
-            _ => png::ColorType::Rgba,
-        });
-        encoder.set_compression(match compression {
-            PngCompression::Fast => png::Compression::Fast,
-            PngCompression::Balanced => png::Compression::Balanced,
-            PngCompression::High => png::Compression::High,
-        });
+        let size = (self.width(), self.height());
+        let mut encoder = png_encoder::new(writer, size, self.channels(), compression);
         // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
         let (keyword, text) = ("parameters".to_owned(), self.parameters.to_string());
         match text.as_str() {
