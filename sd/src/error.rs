@@ -1,5 +1,7 @@
 //! What can go wrong, by stage and cause, with the engine's own words.
 
+mod kind;
+
 use crate::{Mismatch, MissingParts, stage::Stage};
 use sdcpp_sys::TableError;
 use std::{borrow::Cow, fmt, io, path::PathBuf, time::Duration};
