@@ -50,11 +50,7 @@ impl Default for PoolOptions {
 /// `SD_MAX_CONCURRENT` is the size, `SD_TIMEOUT_SECONDS` the time limit.
 impl From<&Settings> for PoolOptions {
     fn from(settings: &Settings) -> Self {
-        Self {
-            size: settings.concurrency(),
-            time_limit: settings.time_limit(),
-            ..Self::default()
-        }
+        Self { size: settings.concurrency(), time_limit: settings.time_limit(), ..Self::default() }
     }
 }
 

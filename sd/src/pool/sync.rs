@@ -6,15 +6,15 @@ use shuttle::{
     sync::{Condvar, Mutex, MutexGuard},
     thread,
 };
-#[cfg(not(all(test, shuttle)))]
-use std::{
-    sync::{Condvar, Mutex, MutexGuard},
-    thread,
-};
 use std::{
     io,
     sync::{Arc, PoisonError},
     time::Instant,
+};
+#[cfg(not(all(test, shuttle)))]
+use std::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread,
 };
 
 /// A value behind a lock, and a way to wait until it changes. Clones are one.
