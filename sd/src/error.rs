@@ -180,6 +180,15 @@ pub enum Error {
         message: String,
     },
 
+    /// Code of a pool's model, or of the function that opens it, panicked. The model is replaced.
+    #[error("panicked while {doing}: {message}")]
+    Panicked {
+        /// What was being done.
+        doing: Cow<'static, str>,
+        /// The panic's message.
+        message: String,
+    },
+
     /// A file could not be written, or a thread not started.
     #[error("cannot {doing}: {source}")]
     Io {

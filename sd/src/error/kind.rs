@@ -25,6 +25,7 @@ impl Error {
             Self::Unsupported { .. } => "unsupported",
             Self::Poisoned { .. } => "poisoned",
             Self::CallbackPanicked { .. } => "callback_panicked",
+            Self::Panicked { .. } => "panicked",
             Self::Io { .. } => "io",
             Self::ImageCodec { .. } => "image_codec",
             Self::AcquireTimeout { .. } => "acquire_timeout",
