@@ -51,6 +51,8 @@ mod hires;
 mod infotext;
 mod inpaint;
 mod input;
+#[cfg(feature = "isolated")]
+pub mod isolated;
 mod json;
 mod lora;
 #[cfg(any(test, feature = "mock"))]

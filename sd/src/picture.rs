@@ -16,7 +16,8 @@ use std::{
 /// A picture as the engine drew it: 8 bits a channel, rows from the top, without padding.
 ///
 /// The pixels stay in the engine's own buffer and are not copied, except where they were laid into
-/// another picture afterwards (inpainting, outpainting); clones share them.
+/// another picture afterwards (inpainting, outpainting) or come from another process; clones share
+/// them.
 #[derive(Clone)]
 pub struct Picture {
     pixels: Pixels,
@@ -28,7 +29,7 @@ pub struct Picture {
 #[derive(Clone)]
 enum Pixels {
     Engine { images: Arc<Images>, index: usize },
-    Own(Arc<RgbImage>),
+    Own { shape: Shape, bytes: Arc<Vec<u8>> },
 }
 
 /// How PNG files are compressed.
@@ -56,13 +57,29 @@ impl Picture {
 
     /// The same picture after work on its pixels.
     pub(crate) fn with_pixels(self, pixels: RgbImage) -> Self {
-        Self { pixels: Pixels::Own(Arc::new(pixels)), ..self }
+        let shape = Shape { width: pixels.width(), height: pixels.height(), channels: 3 };
+        Self { pixels: Pixels::Own { shape, bytes: Arc::new(pixels.into_raw()) }, ..self }
     }
 
-    fn shape(&self) -> Shape {
+    /// A picture of these bytes, which must be as many as `shape` says.
+    #[cfg(feature = "isolated")]
+    pub(crate) fn of_bytes(
+        shape: Shape,
+        bytes: Vec<u8>,
+        seed: i64,
+        parameters: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            pixels: Pixels::Own { shape, bytes: Arc::new(bytes) },
+            seed,
+            parameters: parameters.into(),
+        }
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
         match &self.pixels {
             Pixels::Engine { images, index } => images.shape(*index),
-            Pixels::Own(own) => Shape { width: own.width(), height: own.height(), channels: 3 },
+            Pixels::Own { shape, .. } => *shape,
         }
     }
 
@@ -85,7 +102,7 @@ impl Picture {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.pixels {
             Pixels::Engine { images, index } => images.bytes(*index),
-            Pixels::Own(own) => own.as_raw(),
+            Pixels::Own { bytes, .. } => bytes,
         }
     }
 

@@ -1,7 +1,8 @@
-//! Pictures as base64 of PNG or JPEG.
+//! Pictures as base64 of PNG or JPEG; as bare pixels in formats that nobody reads.
 
 use crate::{
     MAX_SIDE,
+    engine::Shape,
     input::{brightness, on_white},
 };
 use base64::{
@@ -14,15 +15,15 @@ use image::{
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, Visitor},
     ser::{self, SerializeMap},
 };
-use std::{cell::Cell, fmt, io::Cursor};
+use std::{borrow::Cow, cell::Cell, fmt, io::Cursor};
 
 /// Bytes that the pictures of one request may have when decoded: one RGB picture of the largest size,
 /// and a third more. A file of a few kilobytes can stand for that much.
-pub(super) const MOST_BYTES: u64 = 1 << 30;
+pub(crate) const MOST_BYTES: u64 = 1 << 30;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -75,8 +76,51 @@ impl<'de> Deserialize<'de> for Decoded {
                 decode(text).map(Decoded).map_err(E::custom)
             }
         }
+        if !deserializer.is_human_readable() {
+            let bare = Bare::deserialize(deserializer)?;
+            return bare.decode().map(Decoded).map_err(de::Error::custom);
+        }
         deserializer.deserialize_str(Text)
     }
+}
+
+/// A picture in formats that nobody reads: PNG would only take time there.
+#[derive(Serialize, Deserialize)]
+struct Bare<'a> {
+    width: u32,
+    height: u32,
+    channels: u32,
+    #[serde(borrow, with = "serde_bytes")]
+    pixels: Cow<'a, [u8]>,
+}
+
+impl Bare<'_> {
+    fn decode(self) -> Result<DynamicImage, String> {
+        let Self { width, height, channels, pixels } = self;
+        check_side(width, height)?;
+        let bytes = u64::from(width) * u64::from(height) * u64::from(channels.min(4));
+        if pixels.len() as u64 != bytes {
+            return Err(format!("{} bytes for {width}x{height}x{channels}", pixels.len()));
+        }
+        take(bytes)?;
+        let shape = Shape { width, height, channels };
+        shape.to_dynamic(pixels.into_owned()).ok_or_else(|| format!("{channels} channels"))
+    }
+}
+
+fn check_side(width: u32, height: u32) -> Result<(), String> {
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(format!("{width}x{height}; allowed: at most {MAX_SIDE} pixels a side"));
+    }
+    Ok(())
+}
+
+/// Takes the bytes of a picture from the [`Budget`].
+fn take(bytes: u64) -> Result<(), String> {
+    if Budget::take(bytes) {
+        return Ok(());
+    }
+    Err(format!("with it, the request's pictures have more than {} MiB decoded", MOST_BYTES >> 20))
 }
 
 fn decode(text: &str) -> Result<DynamicImage, String> {
@@ -103,13 +147,8 @@ fn decode(text: &str) -> Result<DynamicImage, String> {
     // So far only the header was read.
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE {
-        return Err(format!("{width}x{height}; allowed: at most {MAX_SIDE} pixels a side"));
-    }
-    if !Budget::take(decoder.total_bytes().max(u64::from(width) * u64::from(height) * 3)) {
-        let most = MOST_BYTES >> 20;
-        return Err(format!("with it, the request's pictures have more than {most} MiB decoded"));
-    }
+    check_side(width, height)?;
+    take(decoder.total_bytes().max(u64::from(width) * u64::from(height) * 3))?;
     DynamicImage::from_decoder(decoder).map_err(broken)
 }
 
@@ -121,9 +160,37 @@ fn encode(pixels: &[u8], size: (u32, u32), color: ExtendedColorType) -> Result<S
     Ok(BASE64.encode(png))
 }
 
-fn encode_rgb<E: ser::Error>(key: &str, picture: &RgbImage) -> Result<String, E> {
-    encode(picture, picture.dimensions(), ExtendedColorType::Rgb8)
-        .map_err(|text| E::custom(format!("`{key}`: {text}")))
+/// A picture to be written as the value of a key.
+struct Encoded<'a> {
+    key: &'static str,
+    size: (u32, u32),
+    color: ExtendedColorType,
+    pixels: &'a [u8],
+}
+
+impl<'a> Encoded<'a> {
+    fn rgb(key: &'static str, picture: &'a RgbImage) -> Self {
+        Self { key, size: picture.dimensions(), color: ExtendedColorType::Rgb8, pixels: picture }
+    }
+
+    fn grey(key: &'static str, picture: &'a GrayImage) -> Self {
+        Self { key, size: picture.dimensions(), color: ExtendedColorType::L8, pixels: picture }
+    }
+}
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { key, size, color, pixels } = *self;
+        if serializer.is_human_readable() {
+            let text = encode(pixels, size, color);
+            return text
+                .map_err(|text| ser::Error::custom(format!("`{key}`: {text}")))?
+                .serialize(serializer);
+        }
+        let channels = u32::from(color.channel_count());
+        Bare { width: size.0, height: size.1, channels, pixels: pixels.into() }
+            .serialize(serializer)
+    }
 }
 
 /// `Option<RgbImage>`.
@@ -141,8 +208,7 @@ pub(super) mod picture {
         key: &'static str,
         picture: &Option<RgbImage>,
     ) -> Result<(), M::Error> {
-        let text = picture.as_ref().map(|picture| encode_rgb(key, picture)).transpose()?;
-        map.serialize_entry(key, &text)
+        map.serialize_entry(key, &picture.as_ref().map(|picture| Encoded::rgb(key, picture)))
     }
 }
 
@@ -169,9 +235,8 @@ pub(super) mod pictures {
         key: &'static str,
         pictures: &[RgbImage],
     ) -> Result<(), M::Error> {
-        let texts: Result<Vec<_>, M::Error> =
-            pictures.iter().map(|picture| encode_rgb(key, picture)).collect();
-        map.serialize_entry(key, &texts?)
+        let pictures: Vec<_> = pictures.iter().map(|p| Encoded::rgb(key, p)).collect();
+        map.serialize_entry(key, &pictures)
     }
 }
 
@@ -190,11 +255,6 @@ pub(super) mod mask {
         key: &'static str,
         mask: &Option<GrayImage>,
     ) -> Result<(), M::Error> {
-        let text = mask
-            .as_ref()
-            .map(|mask| encode(mask, mask.dimensions(), ExtendedColorType::L8))
-            .transpose()
-            .map_err(|text| ser::Error::custom(format!("`{key}`: {text}")))?;
-        map.serialize_entry(key, &text)
+        map.serialize_entry(key, &mask.as_ref().map(|mask| Encoded::grey(key, mask)))
     }
 }

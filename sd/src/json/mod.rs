@@ -9,6 +9,8 @@ mod caches;
 mod codec;
 #[cfg(feature = "serde")]
 mod configs;
+#[cfg(feature = "isolated")]
+pub(crate) use codec::MOST_BYTES;
 mod parts;
 #[cfg(feature = "serde")]
 mod requests;

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Which text encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "isolated", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TextEncoder {
     /// CLIP ViT-L/14, 768 wide: SD 1.x, SDXL, SD3, FLUX.
@@ -88,6 +89,7 @@ impl fmt::Display for TextEncoder {
 
 /// Which VAE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "isolated", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum VaeKind {
     /// 4 latent channels: SD 1.x, 2.x and XL.
@@ -136,6 +138,7 @@ macro_rules! architectures {
         /// assert!(Architecture::Svd.unsupported().is_some());
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(feature = "isolated", derive(serde::Serialize, serde::Deserialize))]
         #[non_exhaustive]
         pub enum Architecture {
             $($(#[$doc])* $variant,)*

@@ -10,7 +10,7 @@ use super::{
     lora_names,
     tensor::shape_text,
 };
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Why a file does not fit a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum Mismatch {
     #[non_exhaustive]
     WrongKind {
         /// What it should be.
-        expected: &'static str,
+        expected: Cow<'static, str>,
         /// What it is.
         found: Architecture,
     },
@@ -50,7 +50,7 @@ pub enum Mismatch {
     #[non_exhaustive]
     Family {
         /// What was to be used.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// The model's family.
         family: Architecture,
     },
@@ -84,7 +84,10 @@ impl ModelFile {
         self.expect(Architecture::Lora, "LoRA")?;
         let family = base.architecture();
         if !family.has_diffusion_model() && !matches!(family, Architecture::TextEncoder(_)) {
-            return Err(Mismatch::WrongKind { expected: "model that LoRAs change", found: family });
+            return Err(Mismatch::WrongKind {
+                expected: "model that LoRAs change".into(),
+                found: family,
+            });
         }
         // Rows and columns of the model's tensors, the parts of one added up.
         let mut targets = BTreeMap::<String, (u64, u64)>::new();
@@ -127,7 +130,7 @@ impl ModelFile {
         self.expect(Architecture::ControlNet, "ControlNet")?;
         let family = base.architecture();
         if !family.is_unet() {
-            return Err(Mismatch::Family { what: "ControlNet", family });
+            return Err(Mismatch::Family { what: "ControlNet".into(), family });
         }
         let cross = |file: &Self| {
             file.tensors()
@@ -163,7 +166,7 @@ impl ModelFile {
             a if a.is_sd1() => &[768],
             a if a.is_sd2() => &[1024],
             a if a.is_sdxl() => &[768, 1280],
-            _ => return Err(Mismatch::Family { what: "embedding", family }),
+            _ => return Err(Mismatch::Family { what: "embedding".into(), family }),
         };
         match self.tensors().find(|t| !widths.contains(&t.inner(0))) {
             Some(tensor) => Err(Mismatch::Shape {
@@ -192,7 +195,7 @@ impl ModelFile {
     fn expect(&self, expected: Architecture, name: &'static str) -> Result<(), Mismatch> {
         match self.architecture() {
             found if found == expected => Ok(()),
-            found => Err(Mismatch::WrongKind { expected: name, found }),
+            found => Err(Mismatch::WrongKind { expected: name.into(), found }),
         }
     }
 }

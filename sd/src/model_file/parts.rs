@@ -16,6 +16,7 @@ use std::fmt;
 /// assert_eq!(Part::TextEncoder(TextEncoder::T5Xxl).to_string(), "a T5-XXL text encoder");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "isolated", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Part {
     /// A diffusion model.
@@ -89,6 +90,7 @@ impl fmt::Display for Part {
 ///
 /// Displays as a list: `a CLIP-L text encoder and a VAE`; empty if nothing is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "isolated", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MissingParts {
     /// Without these the engine refuses to open the model, or crashes while drawing, as FLUX does

@@ -1,0 +1,46 @@
+//! The engine in worker processes: a crash of the engine, a hang, or memory that runs out ends a
+//! worker and one operation, and not the program.
+//!
+//! A [`Worker`] is used as a [`Context`](crate::Context) is; both are a [`Model`](crate::Model). A
+//! [`WorkerCommand`] says which program the worker is: `sdcpp-worker`, or the program itself, if its
+//! `main` calls [`worker_main`] first thing. [`WorkerOptions`] say how long a host waits before it
+//! kills, and how much memory a worker may have.
+//!
+//! What a worker sends is not trusted: sizes are compared with what was asked for before memory is
+//! taken for them, and one that sends anything else is killed. A worker trusts its host.
+//!
+//! The files:
+//! - `frame`, `message`, `wire`: what crosses the pipes;
+//! - `command`, `process`, `link`, `operation`, `worker`: the host's side;
+//! - `serve`, `outbox`, `system`: the worker's side;
+//! - `allowance`, `lines`, `log`: bounds, and log lines.
+
+mod allowance;
+mod command;
+mod frame;
+mod lines;
+mod link;
+mod log;
+mod message;
+mod operation;
+mod options;
+mod outbox;
+mod process;
+mod serve;
+mod system;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod worker;
+
+pub use command::WorkerCommand;
+pub use options::WorkerOptions;
+pub use serve::worker_main;
+pub use worker::Worker;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks what stays whole even if a thread panics that holds it.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

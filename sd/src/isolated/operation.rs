@@ -1,0 +1,297 @@
+//! One operation, as the host sees it: what the worker sends goes to who watches, and what stops it
+//! goes to the worker.
+
+use super::{
+    frame::{self, Broken, MAX_REQUEST},
+    link::Arrived,
+    log,
+    message::{FromWorker, ToWorker},
+    worker::Connected,
+};
+use crate::{Error, Progress, Result, Stage, Watch, cancel::Subscription};
+use crossbeam_channel::{Receiver, Select, Sender};
+use std::{
+    any::Any,
+    ops::ControlFlow,
+    panic::{self, AssertUnwindSafe},
+    time::{Duration, Instant},
+};
+
+/// How long the end of a worker's process and of its standard error is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Why the host asked the worker to stop.
+enum Stop {
+    Cancelled,
+    Deadline(Duration),
+    Panicked(String),
+}
+
+/// What the host waits for, next to what an operation tells on the way.
+pub(super) enum Waiting {
+    /// The greeting. The program may be no worker, and is killed if it is to stop.
+    Greeting(Duration),
+    Answer,
+}
+
+pub(super) struct Operation<'a, 'w> {
+    worker: &'a Connected,
+    watch: Watch<'w>,
+    began: Instant,
+    stage: Stage,
+    stop: Option<(Stop, Instant)>,
+    /// What a callback panicked with. It is not called again.
+    panic: Option<Box<dyn Any + Send>>,
+    /// Wakes who waits; here too, so that the channel stays open without a token.
+    _wake: Sender<()>,
+    woken: Receiver<()>,
+    _subscription: Option<Subscription>,
+}
+
+impl<'a, 'w> Operation<'a, 'w> {
+    pub(super) fn new(worker: &'a Connected, watch: Watch<'w>, stage: Stage) -> Self {
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        let subscription = watch.cancel.as_ref().map(|token| {
+            let wake = wake.clone();
+            token.on_cancel(move || {
+                // Full means that it is woken already.
+                let _ = wake.try_send(());
+            })
+        });
+        Self {
+            worker,
+            watch,
+            began: Instant::now(),
+            stage,
+            stop: None,
+            panic: None,
+            _wake: wake,
+            woken,
+            _subscription: subscription,
+        }
+    }
+
+    /// What the worker answers. Progress, previews and log lines are passed on meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::WorkerCrashed`] if no answer comes, and as [`stopped`](Self::stopped) if that is
+    /// because the worker was killed for not stopping.
+    pub(super) fn answer(&mut self, waiting: Waiting) -> Result<Arrived> {
+        loop {
+            match self.wait(&waiting)? {
+                Arrived::Message(FromWorker::Alive) => {}
+                Arrived::Message(FromWorker::Log { level, target, text }) => {
+                    if level == log::ERROR {
+                        self.worker.lines.push(&text);
+                    }
+                    self.guarded(|_| {
+                        log::emit(level, &target, &text);
+                        ControlFlow::Continue(())
+                    });
+                }
+                Arrived::Message(FromWorker::Progress(progress)) => {
+                    self.stage = stage_of(&progress);
+                    self.guarded(|watch| watch.tell(progress));
+                }
+                Arrived::Preview(preview) => self.guarded(|watch| {
+                    if let Some(previews) = &mut watch.previews {
+                        previews.show(preview);
+                    }
+                    ControlFlow::Continue(())
+                }),
+                Arrived::Ended(broken) => return Err(self.lost(broken)),
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    /// The next thing that comes, while it is worth waiting for.
+    fn wait(&mut self, waiting: &Waiting) -> Result<Arrived> {
+        let since = Instant::now();
+        let silence = match waiting {
+            Waiting::Greeting(most) => *most,
+            Waiting::Answer => self.worker.options.heartbeat_timeout,
+        };
+        loop {
+            self.look_whether_to_stop(waiting);
+            let mut until = since.checked_add(silence);
+            if let Some((_, killed)) = &self.stop {
+                if *killed <= Instant::now() {
+                    self.worker.process.kill();
+                    return Err(self.stopped(self.stage));
+                }
+                until = earlier(until, Some(*killed));
+            } else if let Some(limit) = self.watch.time_limit {
+                until = earlier(until, self.began.checked_add(limit));
+            }
+            let mut select = Select::new();
+            let from_worker = select.recv(&self.worker.link.inbox);
+            select.recv(&self.woken);
+            let ready = match until {
+                Some(until) => select.select_deadline(until),
+                None => Ok(select.select()),
+            };
+            match ready {
+                Ok(ready) if ready.index() == from_worker => {
+                    let arrived = ready.recv(&self.worker.link.inbox);
+                    return Ok(arrived.unwrap_or(Arrived::Ended(Broken::Closed)));
+                }
+                Ok(ready) => {
+                    // The token was cancelled, which is looked at next.
+                    let _ = ready.recv(&self.woken);
+                }
+                Err(_) if since.elapsed() >= silence => return Err(self.silent(waiting, silence)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn look_whether_to_stop(&mut self, waiting: &Waiting) {
+        if self.stop.is_some() {
+            return;
+        }
+        if self.watch.cancel.as_ref().is_some_and(crate::CancelToken::is_cancelled) {
+            self.ask_to_stop(Stop::Cancelled);
+        } else if let Some(limit) = self.watch.time_limit
+            && self.began.elapsed() >= limit
+        {
+            self.ask_to_stop(Stop::Deadline(limit));
+        }
+        if let (Some((_, killed)), Waiting::Greeting(_)) = (&mut self.stop, waiting) {
+            *killed = Instant::now();
+        }
+    }
+
+    fn ask_to_stop(&mut self, stop: Stop) {
+        let now = Instant::now();
+        let killed = now.checked_add(self.worker.options.grace).unwrap_or(now);
+        match &mut self.stop {
+            // A panic is told, whatever else there was.
+            Some((earlier, _)) => {
+                if matches!(stop, Stop::Panicked(_)) {
+                    *earlier = stop;
+                }
+            }
+            None => {
+                self.stop = Some((stop, killed));
+                if let Ok(cancel) = frame::encode(&ToWorker::Cancel, MAX_REQUEST) {
+                    self.worker.link.send(cancel);
+                }
+            }
+        }
+    }
+
+    /// Calls what belongs to the host. A panic in it stops the operation.
+    fn guarded(&mut self, call: impl FnOnce(&mut Watch<'w>) -> ControlFlow<()>) {
+        if self.panic.is_some() {
+            return;
+        }
+        match panic::catch_unwind(AssertUnwindSafe(|| call(&mut self.watch))) {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => {
+                if self.stop.is_none() {
+                    self.ask_to_stop(Stop::Cancelled);
+                }
+            }
+            Err(payload) => {
+                self.ask_to_stop(Stop::Panicked(panic_message(payload.as_ref())));
+                self.panic = Some(payload);
+            }
+        }
+    }
+
+    /// Whether a callback panicked, which counts for more than what the worker answered.
+    pub(super) fn panicked(&self) -> Option<Error> {
+        match &self.stop {
+            Some((Stop::Panicked(message), _)) => {
+                Some(Error::CallbackPanicked { message: message.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The error of an operation that was stopped in this stage.
+    pub(super) fn stopped(&self, stage: Stage) -> Error {
+        match &self.stop {
+            Some((Stop::Panicked(message), _)) => {
+                Error::CallbackPanicked { message: message.clone() }
+            }
+            Some((Stop::Deadline(limit), _)) => Error::DeadlineExceeded { stage, limit: *limit },
+            Some((Stop::Cancelled, _)) | None => Error::Cancelled { stage },
+        }
+    }
+
+    /// What the worker sent does not belong here: it is no longer to be trusted.
+    pub(super) fn misbehaved(&self, what: &str) -> Error {
+        self.worker.process.kill();
+        self.crashed(None, format!("was ended, because it sent {what}"))
+    }
+
+    fn lost(&self, broken: Broken) -> Error {
+        match broken {
+            Broken::Malformed(what) => self.misbehaved(&what),
+            Broken::NoMemory(bytes) => {
+                self.worker.process.kill();
+                let reason =
+                    format!("was ended, because the host has no {bytes} bytes for a picture");
+                self.crashed(None, reason)
+            }
+            Broken::Closed => {
+                let (signal, reason) = match self.worker.process.wait(LAST_WORDS) {
+                    Some(status) => super::process::how(status),
+                    None => {
+                        self.worker.process.kill();
+                        (None, "was ended, because it closed its standard output".to_owned())
+                    }
+                };
+                self.crashed(signal, reason)
+            }
+        }
+    }
+
+    fn silent(&self, waiting: &Waiting, silence: Duration) -> Error {
+        self.worker.process.kill();
+        let what = match waiting {
+            Waiting::Greeting(_) => "was ended, because it did not greet within",
+            Waiting::Answer => "was ended, because it did not answer for",
+        };
+        self.crashed(None, format!("{what} {silence:?}"))
+    }
+
+    fn crashed(&self, signal: Option<i32>, reason: String) -> Error {
+        Error::WorkerCrashed {
+            signal,
+            reason,
+            stage: self.stage,
+            lines: self.worker.last_lines(LAST_WORDS),
+        }
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The stage that an event is of; which input is encoded, it does not tell.
+fn stage_of(progress: &Progress) -> Stage {
+    match progress {
+        Progress::Loading { .. } => Stage::Loading,
+        Progress::Encoding { tiles: 0, .. } => Stage::TextEncoding,
+        Progress::Encoding { .. } => Stage::VaeEncoding,
+        Progress::Sampling { .. } => Stage::Sampling,
+        Progress::Decoding { .. } => Stage::VaeDecoding,
+        Progress::Upscaling { .. } => Stage::Upscaling,
+        Progress::Converting { .. } => Stage::Converting,
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

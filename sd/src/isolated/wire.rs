@@ -1,0 +1,360 @@
+//! The crate's types as messages have them. serde's derive compares these with the types field by
+//! field: one that is added there and not here does not compile.
+
+use crate::{
+    Architecture, EngineReport, Error, Mismatch, MissingParts, PreviewKind, PreviewOptions,
+    Progress, Stage, Timings, VaeOperation, Warning,
+};
+use sdcpp_sys::TableError;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{borrow::Cow, io, path::PathBuf, time::Duration};
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Stage")]
+pub(super) enum StageDef {
+    Preparing,
+    Opening,
+    Loading,
+    TextEncoding,
+    VaeEncoding,
+    Sampling,
+    VaeDecoding,
+    Upscaling,
+    Converting,
+    Preprocessing,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Progress")]
+pub(super) enum ProgressDef {
+    Loading { tensors: u32, total: u32 },
+    Encoding { tile: u32, tiles: u32 },
+    Sampling { step: u32, steps: u32, image: u32, images: u32, step_time: Duration },
+    Decoding { tile: u32, tiles: u32 },
+    Upscaling { tile: u32, tiles: u32 },
+    Converting { tensors: u32, total: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Timings")]
+pub(super) struct TimingsDef {
+    load: Duration,
+    text_encoding: Duration,
+    image_encoding: Duration,
+    sampling: Duration,
+    decoding: Duration,
+    upscaling: Duration,
+    total: Duration,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Warning")]
+pub(super) enum WarningDef {
+    Engine(String),
+    Uniform { image: usize, color: Vec<u8> },
+    NotFinite { values: u64 },
+    DecodedInTiles,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireWarning(#[serde(with = "WarningDef")] pub(super) Warning);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PreviewKind")]
+pub(super) enum PreviewKindDef {
+    Projection,
+    Taesd,
+    Vae,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "PreviewOptions")]
+pub(super) struct PreviewOptionsDef {
+    #[serde(with = "PreviewKindDef")]
+    kind: PreviewKind,
+    every: u32,
+    min_interval: Duration,
+    noisy: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WirePreviews(#[serde(with = "PreviewOptionsDef")] pub(super) PreviewOptions);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "VaeOperation")]
+enum VaeOperationDef {
+    Encode,
+    Decode,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "EngineReport")]
+struct EngineReportDef {
+    message: String,
+    lines: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Mismatch")]
+enum MismatchDef {
+    Shape { tensor: String, given: Vec<u64>, model: Vec<u64> },
+    NoKeyMatches { modules: usize, example: String },
+    WrongKind { expected: Cow<'static, str>, found: Architecture },
+    Family { what: Cow<'static, str>, family: Architecture },
+}
+
+/// A `Box` of what has one of the definitions above.
+macro_rules! boxed {
+    ($module:ident, $type:ty, $def:literal) => {
+        mod $module {
+            use super::*;
+
+            #[derive(Serialize, Deserialize)]
+            struct Inner(#[serde(with = $def)] $type);
+
+            pub(super) fn serialize<S: Serializer>(
+                value: &$type,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
+                Inner(value.clone()).serialize(serializer)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Box<$type>, D::Error> {
+                Inner::deserialize(deserializer).map(|inner| Box::new(inner.0))
+            }
+        }
+    };
+}
+
+boxed!(report, EngineReport, "EngineReportDef");
+boxed!(mismatch, Mismatch, "MismatchDef");
+
+/// An error of the system: its number where it has one, else its kind and text.
+mod system {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Inner {
+        number: Option<i32>,
+        kind: String,
+        text: String,
+    }
+
+    /// The kinds that callers look for; the others are told by their text.
+    const KINDS: &[io::ErrorKind] = &[
+        io::ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::AlreadyExists,
+        io::ErrorKind::InvalidInput,
+        io::ErrorKind::InvalidData,
+        io::ErrorKind::TimedOut,
+        io::ErrorKind::StorageFull,
+        io::ErrorKind::Interrupted,
+        io::ErrorKind::UnexpectedEof,
+        io::ErrorKind::OutOfMemory,
+    ];
+
+    pub(super) fn serialize<S: Serializer>(
+        error: &io::Error,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Inner {
+            number: error.raw_os_error(),
+            kind: format!("{:?}", error.kind()),
+            text: error.to_string(),
+        }
+        .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<io::Error, D::Error> {
+        let Inner { number, kind, text } = Inner::deserialize(deserializer)?;
+        if let Some(number) = number {
+            return Ok(io::Error::from_raw_os_error(number));
+        }
+        let kind = KINDS.iter().copied().find(|known| format!("{known:?}") == kind);
+        Ok(io::Error::new(kind.unwrap_or(io::ErrorKind::Other), text))
+    }
+}
+
+/// A path in an error, which is read by people: what is no Unicode in it is replaced.
+mod shown_path {
+    use super::*;
+    use std::path::Path;
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.to_string_lossy().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<PathBuf, D::Error> {
+        String::deserialize(deserializer).map(PathBuf::from)
+    }
+}
+
+/// An error on its way. [`Error::EngineTable`] becomes [`Error::Unsupported`], for the names in it
+/// are of the worker's program; paths and system errors keep what is shown of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WireError(#[serde(with = "ErrorDef")] Error);
+
+impl From<Error> for WireError {
+    fn from(error: Error) -> Self {
+        Self(match error {
+            Error::EngineTable(reason) => Error::Unsupported {
+                what: "the engine of the worker".to_owned(),
+                reason: reason.to_string(),
+            },
+            other => other,
+        })
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        error.0
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Error")]
+enum ErrorDef {
+    InvalidParameter {
+        field: Cow<'static, str>,
+        value: String,
+        allowed: String,
+    },
+    FileNotFound {
+        role: Cow<'static, str>,
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+    },
+    FileUnreadable {
+        role: Cow<'static, str>,
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+        #[serde(with = "system")]
+        source: io::Error,
+    },
+    NotAModel {
+        role: Cow<'static, str>,
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+        reason: String,
+    },
+    MissingParts {
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+        missing: MissingParts,
+    },
+    DoesNotFit {
+        role: Cow<'static, str>,
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+        #[serde(with = "mismatch")]
+        mismatch: Box<Mismatch>,
+    },
+    ModelLoad {
+        #[serde(with = "shown_path")]
+        path: PathBuf,
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    OutOfMemory {
+        #[serde(with = "StageDef")]
+        stage: Stage,
+        device: Option<String>,
+        requested: Option<u64>,
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    Vae {
+        #[serde(with = "VaeOperationDef")]
+        operation: VaeOperation,
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    TextEncoder {
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    Sampling {
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    EngineAssertion {
+        #[serde(with = "StageDef")]
+        stage: Stage,
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    Engine {
+        #[serde(with = "StageDef")]
+        stage: Stage,
+        #[serde(with = "report")]
+        report: Box<EngineReport>,
+    },
+    Cancelled {
+        #[serde(with = "StageDef")]
+        stage: Stage,
+    },
+    DeadlineExceeded {
+        #[serde(with = "StageDef")]
+        stage: Stage,
+        limit: Duration,
+    },
+    Unsupported {
+        what: String,
+        reason: String,
+    },
+    Poisoned {
+        cause: String,
+    },
+    CallbackPanicked {
+        message: String,
+    },
+    Io {
+        doing: String,
+        #[serde(with = "system")]
+        source: io::Error,
+    },
+    ImageCodec {
+        doing: String,
+        reason: String,
+    },
+    AcquireTimeout {
+        waited: Duration,
+    },
+    QueueFull {
+        limit: usize,
+    },
+    ShutDown,
+    CircuitOpen {
+        failures: u32,
+        retry_in: Duration,
+        cause: String,
+    },
+    WorkerCrashed {
+        signal: Option<i32>,
+        reason: String,
+        #[serde(with = "StageDef")]
+        stage: Stage,
+        lines: Vec<String>,
+    },
+    WorkerStart {
+        #[serde(with = "shown_path")]
+        program: PathBuf,
+        reason: String,
+    },
+    InsufficientMemory {
+        doing: String,
+        device: String,
+        needed: u64,
+        available: u64,
+    },
+    #[serde(skip)]
+    EngineTable(#[allow(dead_code, reason = "`WireError` never holds one")] TableError),
+}
