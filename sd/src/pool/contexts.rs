@@ -44,7 +44,7 @@ impl Pool<Context> {
         } else {
             config.check()?;
         }
-        if maps_by_default(engine, &config)? {
+        if maps_by_default(&config, || has_gpu(engine))? {
             config.mmap = Some(true);
         }
         let engine = engine.clone();
@@ -53,7 +53,10 @@ impl Pool<Context> {
 }
 
 /// Whether mapping weights is for the better, and changes nothing else.
-fn maps_by_default(engine: &Engine, config: &ModelConfig) -> Result<bool> {
+pub(crate) fn maps_by_default(
+    config: &ModelConfig,
+    has_gpu: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
     let merges = config.lora_apply_mode == LoraApplyMode::Immediately
         || config.high_noise_diffusion_model.is_some();
     if config.mmap.is_some() || merges {
@@ -63,8 +66,12 @@ fn maps_by_default(engine: &Engine, config: &ModelConfig) -> Result<bool> {
     if chosen.is_some_and(|backend| backend.eq_ignore_ascii_case("cpu")) {
         return Ok(true);
     }
+    Ok(!has_gpu()?)
+}
+
+fn has_gpu(engine: &Engine) -> Result<bool> {
     let is_gpu = |kind| matches!(kind, DeviceKind::Gpu | DeviceKind::IntegratedGpu);
-    Ok(!engine.devices()?.iter().any(|device| is_gpu(device.kind)))
+    Ok(engine.devices()?.iter().any(|device| is_gpu(device.kind)))
 }
 
 #[cfg(test)]
