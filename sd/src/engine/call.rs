@@ -302,7 +302,7 @@ extern "C" fn on_progress(user: *mut c_void, event: *const sdcpp_progress) -> i3
 
 extern "C" fn on_stop_wanted(user: *mut c_void) -> i32 {
     // SAFETY: as in `on_log`.
-    unsafe { hook(user, Hooked::stops) }
+    unsafe { hook(user, |hooked| hooked.stops()) }
 }
 
 /// The engine's number of a kind of preview.
