@@ -70,10 +70,10 @@ impl Link {
     }
 }
 
-struct Reader<R> {
-    from: R,
-    allowance: Arc<Mutex<Allowance>>,
-    arrived: Sender<Arrived>,
+pub(super) struct Reader<R> {
+    pub(super) from: R,
+    pub(super) allowance: Arc<Mutex<Allowance>>,
+    pub(super) arrived: Sender<Arrived>,
 }
 
 impl<R: Read> Reader<R> {
@@ -99,7 +99,7 @@ impl<R: Read> Reader<R> {
         let _ = self.arrived.try_send(Arrived::Message(FromWorker::Alive));
     }
 
-    fn next(&mut self) -> Result<Arrived, Broken> {
+    pub(super) fn next(&mut self) -> Result<Arrived, Broken> {
         let message = frame::read_message(&mut self.from, MAX_MESSAGE)?;
         let refused = Broken::Malformed;
         Ok(match message {
