@@ -1,5 +1,7 @@
 //! What can go wrong, by stage and cause, with the engine's own words.
 
+mod kind;
+
 use crate::{Mismatch, MissingParts, stage::Stage};
 use sdcpp_sys::TableError;
 use std::{borrow::Cow, fmt, io, path::PathBuf, time::Duration};
@@ -178,6 +180,15 @@ pub enum Error {
         message: String,
     },
 
+    /// Code of a pool's model, or of the function that opens it, panicked. The model is replaced.
+    #[error("panicked while {doing}: {message}")]
+    Panicked {
+        /// What was being done.
+        doing: Cow<'static, str>,
+        /// The panic's message.
+        message: String,
+    },
+
     /// A file could not be written, or a thread not started.
     #[error("cannot {doing}: {source}")]
     Io {
@@ -340,6 +351,19 @@ impl Error {
             None => text,
         };
         Self::InvalidParameter { field: field.into(), value, allowed: allowed.into() }
+    }
+
+    /// Why a file or folder could not be opened.
+    pub(crate) fn file(
+        role: impl Into<Cow<'static, str>>,
+        path: impl Into<PathBuf>,
+        source: io::Error,
+    ) -> Self {
+        let (role, path) = (role.into(), path.into());
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::FileNotFound { role, path },
+            _ => Self::FileUnreadable { role, path, source },
+        }
     }
 
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {

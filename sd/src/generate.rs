@@ -9,12 +9,7 @@ use crate::{
     lora::{self, Lora},
     model_file, references, validate,
 };
-use std::{
-    fs,
-    io::{self, Read as _},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, io::Read as _, path::Path, sync::Arc};
 
 impl Context {
     /// Draws.
@@ -240,10 +235,7 @@ impl Context {
 fn check_id_embed(path: &Path, photographs: usize) -> Result<()> {
     const ROLE: &str = "photo_maker.id_embed";
     const MOST_NAME: u64 = 1024;
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
-        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
-    };
+    let unreadable = |source| Error::file(ROLE, path, source);
     let length = path.metadata().map_err(unreadable)?.len();
     let mut start = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;

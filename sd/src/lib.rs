@@ -64,6 +64,8 @@ mod outpaint;
 mod photo_maker;
 mod picture;
 mod picture_into;
+mod png_encoder;
+mod pool;
 mod preset;
 mod preview;
 mod progress;
@@ -110,6 +112,10 @@ pub use model_file::{
 pub use outpaint::{Outpaint, OutpaintFill};
 pub use photo_maker::PhotoMaker;
 pub use picture::{Picture, PngCompression, open_picture};
+pub use pool::{
+    BreakerState, ContextPool, Job, JobPool, JobStatus, Lease, Pool, PoolMetrics, PoolOptions,
+    Shutdown,
+};
 pub use preset::Preset;
 pub use preview::{Preview, PreviewKind, PreviewOptions};
 pub use progress::{Progress, Watch};

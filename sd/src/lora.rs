@@ -88,12 +88,8 @@ impl LoraFolder {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let mut files = BTreeMap::new();
-        list(&path, "", DEEPEST, &mut files).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => {
-                Error::FileNotFound { role: "lora_folder".into(), path: path.clone() }
-            }
-            _ => Error::FileUnreadable { role: "lora_folder".into(), path: path.clone(), source },
-        })?;
+        list(&path, "", DEEPEST, &mut files)
+            .map_err(|source| Error::file("lora_folder", &path, source))?;
         Ok(Self { path, files })
     }
 

@@ -3,12 +3,12 @@
 use crate::{
     Error, MAX_SIDE, Result,
     engine::{Images, Shape},
-    whole_file,
+    png_encoder, whole_file,
 };
 use image::{DynamicImage, ImageReader, RgbImage, RgbaImage};
 use std::{
     fmt,
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
     path::Path,
     sync::Arc,
 };
@@ -167,18 +167,8 @@ impl Picture {
             doing: "encode a PNG".to_owned(),
             reason: e.to_string(),
         };
-        let mut encoder = png::Encoder::new(writer, self.width(), self.height());
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(match self.channels() {
-            1 => png::ColorType::Grayscale,
-            3 => png::ColorType::Rgb,
-            _ => png::ColorType::Rgba,
-        });
-        encoder.set_compression(match compression {
-            PngCompression::Fast => png::Compression::Fast,
-            PngCompression::Balanced => png::Compression::Balanced,
-            PngCompression::High => png::Compression::High,
-        });
+        let size = (self.width(), self.height());
+        let mut encoder = png_encoder::new(writer, size, self.channels(), compression);
         // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
         let (keyword, text) = ("parameters".to_owned(), self.parameters.to_string());
         match text.as_str() {
@@ -228,10 +218,7 @@ pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
             reason: "it is no regular file".to_owned(),
         });
     }
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
-        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
-    };
+    let unreadable = |source| Error::file(ROLE, path, source);
     let codec = |e: image::ImageError| Error::ImageCodec {
         doing: format!("read the picture {}", path.display()),
         reason: e.to_string(),

@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Waiting for a model of a pool.
+    Queued,
     /// Between stages, or in one the engine does not tell.
     Preparing,
     /// Reading headers and choosing backends.
@@ -32,6 +34,7 @@ impl Stage {
     /// Its name, for logs and protocols, as in `vae_decoding`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Preparing => "preparing",
             Self::Opening => "opening",
             Self::Loading => "loading",
@@ -66,6 +69,7 @@ impl fmt::Display for Stage {
     /// As in "out of memory while …".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Queued => "waiting for a free model",
             Self::Preparing => "preparing",
             Self::Opening => "opening the model",
             Self::Loading => "loading weights",

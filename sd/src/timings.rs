@@ -1,10 +1,14 @@
 //! How long each phase took.
 
 use crate::stage::Stage;
-use std::time::{Duration, Instant};
+use std::{
+    ops::AddAssign,
+    time::{Duration, Instant},
+};
 
 /// How long each phase of an operation took, by wall clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Timings {
     /// Reading headers and weights. The engine reads the weights of a part when it is first used,
@@ -22,6 +26,19 @@ pub struct Timings {
     pub upscaling: Duration,
     /// Everything, with what is in no phase.
     pub total: Duration,
+}
+
+impl AddAssign for Timings {
+    /// Adds up each phase.
+    fn add_assign(&mut self, other: Self) {
+        self.load += other.load;
+        self.text_encoding += other.text_encoding;
+        self.image_encoding += other.image_encoding;
+        self.sampling += other.sampling;
+        self.decoding += other.decoding;
+        self.upscaling += other.upscaling;
+        self.total += other.total;
+    }
 }
 
 /// Attributes time to the stage the engine is in.
@@ -49,7 +66,7 @@ impl Clock {
             Stage::Sampling => Some(&mut self.timings.sampling),
             Stage::VaeDecoding => Some(&mut self.timings.decoding),
             Stage::Upscaling => Some(&mut self.timings.upscaling),
-            Stage::Preparing | Stage::Converting | Stage::Preprocessing => None,
+            Stage::Queued | Stage::Preparing | Stage::Converting | Stage::Preprocessing => None,
         };
         if let Some(phase) = phase {
             *phase += spent;

@@ -49,41 +49,33 @@ impl Code {
 const INPUTS: [&str; 6] =
     ["picture", "preset", "request", "control_video", "pm_id_images_dir", "output"];
 
-/// The code of an error, and its kind in JSON.
-pub(crate) fn classify(error: &Error) -> (Code, &'static str) {
+/// The code of an error.
+pub(crate) fn classify(error: &Error) -> Code {
     match error {
-        Error::InvalidParameter { .. } => (Code::Usage, "invalid_parameter"),
-        Error::FileNotFound { role, .. } if INPUTS.contains(&&**role) => {
-            (Code::Usage, "file_not_found")
+        Error::FileNotFound { role, .. } | Error::FileUnreadable { role, .. }
+            if INPUTS.contains(&&**role) =>
+        {
+            Code::Usage
         }
-        Error::FileNotFound { .. } => (Code::Model, "file_not_found"),
-        Error::FileUnreadable { role, .. } if INPUTS.contains(&&**role) => {
-            (Code::Usage, "file_unreadable")
+        Error::InvalidParameter { .. } | Error::Unsupported { .. } | Error::ImageCodec { .. } => {
+            Code::Usage
         }
-        Error::FileUnreadable { .. } => (Code::Model, "file_unreadable"),
-        Error::NotAModel { .. } => (Code::Model, "not_a_model"),
-        Error::ModelLoad { .. } => (Code::Model, "model_load"),
-        Error::OutOfMemory { .. } => (Code::Memory, "out_of_memory"),
-        Error::Vae { .. } => (Code::Other, "vae"),
-        Error::TextEncoder { .. } => (Code::Other, "text_encoder"),
-        Error::Sampling { .. } => (Code::Other, "sampling"),
-        Error::EngineAssertion { .. } => (Code::Other, "engine_assertion"),
-        Error::Engine { .. } => (Code::Other, "engine"),
-        Error::Cancelled { .. } => (Code::Cancelled, "cancelled"),
-        Error::DeadlineExceeded { .. } => (Code::Timeout, "deadline_exceeded"),
-        Error::Unsupported { .. } => (Code::Usage, "unsupported"),
-        Error::Poisoned { .. } => (Code::Other, "poisoned"),
-        Error::CallbackPanicked { .. } => (Code::Other, "callback_panicked"),
-        Error::Io { .. } => (Code::Other, "io"),
-        Error::ImageCodec { .. } => (Code::Usage, "image_codec"),
-        Error::EngineTable(_) => (Code::Other, "engine_table"),
-        _ => (Code::Other, "other"),
+        Error::FileNotFound { .. }
+        | Error::FileUnreadable { .. }
+        | Error::NotAModel { .. }
+        | Error::MissingParts { .. }
+        | Error::DoesNotFit { .. }
+        | Error::ModelLoad { .. } => Code::Model,
+        Error::OutOfMemory { .. } | Error::InsufficientMemory { .. } => Code::Memory,
+        Error::Cancelled { .. } => Code::Cancelled,
+        Error::DeadlineExceeded { .. } => Code::Timeout,
+        _ => Code::Other,
     }
 }
 
 /// An error as JSON.
 pub(crate) fn to_json(error: &Error) -> Value {
-    let (code, kind) = classify(error);
+    let (code, kind) = (classify(error), error.kind());
     let mut fields = Map::new();
     fields.insert("kind".into(), kind.into());
     fields.insert("message".into(), error.to_string().into());
@@ -153,7 +145,7 @@ pub(crate) fn failure(error: &Error, app: &App) -> ExitCode {
             eprintln!("  try: {advice}");
         }
     }
-    ExitCode::from(classify(error).0.number())
+    ExitCode::from(classify(error).number())
 }
 
 /// Tells what is wrong with the command line; help and version are no errors.
@@ -196,7 +188,7 @@ mod tests {
             (Error::Cancelled { stage }, 130),
             (Error::Sampling { report: report() }, 1),
         ] {
-            assert_eq!(classify(&error).0.number(), code, "{error}");
+            assert_eq!(classify(&error).number(), code, "{error}");
             assert_eq!(to_json(&error)["exit_code"], code);
             assert!(HELP.contains(&format!("\n  {code} ")), "{code}");
         }

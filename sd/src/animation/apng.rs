@@ -1,7 +1,7 @@
 //! Animated PNG.
 
 use super::{Animation, file::Target, timing};
-use crate::Result;
+use crate::{PngCompression, Result, png_encoder};
 use std::io::Write;
 
 pub(super) fn write(
@@ -10,11 +10,7 @@ pub(super) fn write(
     target: &Target<'_>,
 ) -> Result<()> {
     let fail = |e| target.png(e);
-    let (width, height) = animation.size();
-    let mut encoder = png::Encoder::new(writer, width, height);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::Fast);
+    let mut encoder = png_encoder::new(writer, animation.size(), 3, PngCompression::Fast);
     let count = u32::try_from(animation.frames.len()).unwrap_or(u32::MAX);
     encoder.set_animated(count, animation.plays.into()).map_err(fail)?;
     let (frames, seconds) = timing::fraction(animation.fps);

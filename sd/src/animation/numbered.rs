@@ -4,7 +4,7 @@ use super::{
     Animation, Frame,
     file::{self, Target},
 };
-use crate::Result;
+use crate::{PngCompression, Result, png_encoder};
 use std::{
     ffi::OsString,
     io::Write,
@@ -38,10 +38,8 @@ fn numbered(path: &Path, number: usize, digits: usize) -> PathBuf {
 }
 
 fn write(frame: &Frame<'_>, writer: impl Write, target: &Target<'_>) -> Result<()> {
-    let mut encoder = png::Encoder::new(writer, frame.width(), frame.height());
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::Fast);
+    let size = (frame.width(), frame.height());
+    let encoder = png_encoder::new(writer, size, 3, PngCompression::Fast);
     let mut writer = encoder.write_header().map_err(|e| target.png(e))?;
     writer.write_image_data(frame.as_bytes()).map_err(|e| target.png(e))?;
     writer.finish().map_err(|e| target.png(e))

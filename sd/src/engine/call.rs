@@ -238,7 +238,8 @@ fn progress(stage: Stage, event: &sdcpp_progress) -> Option<Progress> {
     })
 }
 
-fn panic_message(payload: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     payload
         .downcast_ref::<&str>()
         .map(|s| (*s).to_owned())

@@ -17,7 +17,7 @@ mod tests;
 mod tools;
 mod upscaler;
 
-pub(crate) use call::Outcome;
+pub(crate) use call::{Outcome, panic_message};
 pub(crate) use context::RawContext;
 pub(crate) use images::{Images, Shape};
 pub(crate) use params::{ImageJob, VideoJob};

@@ -15,10 +15,7 @@ const KEYWORD: &[u8] = b"parameters\0";
 pub(super) fn read(path: &Path) -> Result<Option<String>> {
     const ROLE: &str = "picture";
     let doing = || format!("read the parameters of {}", path.display());
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Error::FileNotFound { role: ROLE.into(), path: path.to_owned() },
-        _ => Error::FileUnreadable { role: ROLE.into(), path: path.to_owned(), source },
-    };
+    let unreadable = |source| Error::file(ROLE, path, source);
     // A pipe would block when it is opened.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Error::ImageCodec {

@@ -25,6 +25,7 @@ mod message;
 mod operation;
 mod options;
 mod outbox;
+mod pool;
 mod process;
 mod serve;
 mod system;
@@ -35,6 +36,7 @@ mod worker;
 
 pub use command::WorkerCommand;
 pub use options::WorkerOptions;
+pub use pool::WorkerPool;
 pub use serve::worker_main;
 pub use worker::Worker;
 

@@ -22,6 +22,7 @@ pub(super) enum StageDef {
     Upscaling,
     Converting,
     Preprocessing,
+    Queued,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -314,6 +315,10 @@ enum ErrorDef {
         cause: String,
     },
     CallbackPanicked {
+        message: String,
+    },
+    Panicked {
+        doing: Cow<'static, str>,
         message: String,
     },
     Io {

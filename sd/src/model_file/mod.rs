@@ -78,15 +78,7 @@ pub(crate) fn check(role: &'static str, path: &Path, trust: Trust) -> Result<()>
 
 /// What `path` is, if it is a file or a folder.
 fn regular(role: &'static str, path: &Path) -> Result<fs::Metadata> {
-    let metadata = match path.metadata() {
-        Ok(metadata) => metadata,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::FileNotFound { role: role.into(), path: path.to_owned() });
-        }
-        Err(source) => {
-            return Err(Error::FileUnreadable { role: role.into(), path: path.to_owned(), source });
-        }
-    };
+    let metadata = path.metadata().map_err(|source| Error::file(role, path, source))?;
     if !metadata.is_dir() && !metadata.is_file() {
         return Err(not_a_model(role, path, "it is no regular file".to_owned()));
     }
@@ -154,9 +146,7 @@ fn read_file(role: &'static str, path: &Path, length: u64) -> Result<Header> {
 
 fn error(role: &'static str, path: &Path, fault: Fault) -> Error {
     match fault {
-        Fault::Io(source) => {
-            Error::FileUnreadable { role: role.into(), path: path.to_owned(), source }
-        }
+        Fault::Io(source) => Error::file(role, path, source),
         Fault::Damaged(reason) => not_a_model(role, path, reason),
     }
 }

@@ -38,32 +38,9 @@ impl Drawn {
 
     /// Writes a PNG with how it was made.
     pub(crate) fn write_png(&self, writer: &mut dyn Write) -> Result<(), Error> {
-        let parameters = self.parameters.as_deref();
-        if parameters == Some(self.picture.parameters()) {
-            return self.picture.write_png(writer, PngCompression::default());
-        }
-        let (width, height) = (self.picture.width(), self.picture.height());
-        let mut encoder = png::Encoder::new(writer, width, height);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_color(match self.picture.channels() {
-            1 => png::ColorType::Grayscale,
-            3 => png::ColorType::Rgb,
-            _ => png::ColorType::Rgba,
-        });
-        encoder.set_compression(png::Compression::Fast);
-        if let Some(text) = parameters {
-            // tEXt holds Latin-1 only.
-            let (key, text) = ("parameters".to_owned(), text.to_owned());
-            if text.chars().all(|c| u32::from(c) < 256) {
-                encoder.add_text_chunk(key, text)
-            } else {
-                encoder.add_itxt_chunk(key, text)
-            }
-            .map_err(|e| codec(&e))?;
-        }
-        let mut writer = encoder.write_header().map_err(|e| codec(&e))?;
-        writer.write_image_data(self.picture.as_bytes()).map_err(|e| codec(&e))?;
-        writer.finish().map_err(|e| codec(&e))
+        let parameters = self.parameters.as_deref().unwrap_or_default();
+        let picture = self.picture.clone().with_parameters(parameters);
+        picture.write_png(writer, PngCompression::default())
     }
 }
 

@@ -1,0 +1,41 @@
+//! Names of errors, for logs and protocols.
+
+use super::Error;
+
+impl Error {
+    /// The name of its kind, for logs, metrics and protocols: `invalid_parameter`,
+    /// `out_of_memory`, `worker_crashed` and so on. A name never changes its meaning.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidParameter { .. } => "invalid_parameter",
+            Self::FileNotFound { .. } => "file_not_found",
+            Self::FileUnreadable { .. } => "file_unreadable",
+            Self::NotAModel { .. } => "not_a_model",
+            Self::MissingParts { .. } => "missing_parts",
+            Self::DoesNotFit { .. } => "does_not_fit",
+            Self::ModelLoad { .. } => "model_load",
+            Self::OutOfMemory { .. } => "out_of_memory",
+            Self::Vae { .. } => "vae",
+            Self::TextEncoder { .. } => "text_encoder",
+            Self::Sampling { .. } => "sampling",
+            Self::EngineAssertion { .. } => "engine_assertion",
+            Self::Engine { .. } => "engine",
+            Self::Cancelled { .. } => "cancelled",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Poisoned { .. } => "poisoned",
+            Self::CallbackPanicked { .. } => "callback_panicked",
+            Self::Panicked { .. } => "panicked",
+            Self::Io { .. } => "io",
+            Self::ImageCodec { .. } => "image_codec",
+            Self::AcquireTimeout { .. } => "acquire_timeout",
+            Self::QueueFull { .. } => "queue_full",
+            Self::ShutDown => "shut_down",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::WorkerCrashed { .. } => "worker_crashed",
+            Self::WorkerStart { .. } => "worker_start",
+            Self::InsufficientMemory { .. } => "insufficient_memory",
+            Self::EngineTable(_) => "engine_table",
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What goes wrong, and what does not go wrong then.
+
+use super::fake::{World, ask, options};
+use crate::{BreakerState, Error, Model, Watch};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_model_that_broke_is_replaced() {
+    let world = World::new();
+    let pool = world.pool(options().size(1));
+    assert!(matches!(pool.generate(&ask("break")), Err(Error::Poisoned { .. })));
+    let metrics = pool.metrics();
+    assert_eq!((metrics.idle, metrics.replaced, metrics.failures), (0, 1, 1));
+    pool.generate(&ask("x")).unwrap();
+    assert_eq!((pool.metrics().opened, world.0.lock().most_models), (2, 1), "freed before");
+    let mut lease = pool.acquire(LONG).unwrap();
+    lease.usable = false;
+    drop(lease);
+    assert_eq!((pool.metrics().replaced, world.0.lock().models), (2, 0));
+}
+
+#[test]
+fn a_panic_in_model_or_factory_is_an_error() {
+    let world = World::new();
+    let pool = world.pool(options().size(1));
+    let error = pool.generate(&ask("panic")).unwrap_err();
+    assert_eq!(error.to_string(), "panicked while generating: as asked");
+    assert_eq!(pool.metrics().replaced, 1);
+    let error = pool.submit(ask("panic"), Watch::new()).unwrap().wait().unwrap_err();
+    assert_eq!(error.to_string(), "panicked while generating: as asked");
+    pool.generate(&ask("x")).unwrap();
+    drop(pool);
+
+    world.0.lock().opening_panics = true;
+    let pool = world.pool(options().size(1).failure_limit(100));
+    let expected = "panicked while opening a model: no luck";
+    assert_eq!(pool.acquire(LONG).err().unwrap().to_string(), expected);
+    assert_eq!(pool.try_acquire().err().unwrap().to_string(), expected);
+    let job = pool.submit(ask("x"), Watch::new()).unwrap();
+    assert_eq!(job.wait().unwrap_err().to_string(), expected);
+    world.0.lock().opening_panics = false;
+    pool.generate(&ask("x")).unwrap();
+    assert_eq!((pool.metrics().in_use, pool.metrics().failures), (0, 3));
+}
+
+#[test]
+fn what_cannot_be_opened_is_an_error_of_one() {
+    let world = World::new();
+    world.0.lock().bad_openings = 2;
+    let pool = world.pool(options().size(1));
+    let held = || pool.submit(ask("x"), Watch::new()).unwrap();
+    let jobs: Vec<_> = (0..4).map(|_| held()).collect();
+    let results: Vec<_> = jobs.into_iter().map(|job| job.wait().is_ok()).collect();
+    assert_eq!(results, [false, false, true, true], "the slot goes to the next");
+}
+
+#[test]
+fn failures_in_a_row_open_the_circuit_and_one_attempt_closes_it() {
+    let world = World::new();
+    world.0.lock().bad_openings = 3;
+    let cool_down = Duration::from_millis(400);
+    let pool = world.pool(options().size(2).failure_limit(2).cool_down(cool_down));
+    let held = pool.acquire(LONG);
+    assert!(matches!(held, Err(Error::Unsupported { .. })));
+    let begin = Instant::now();
+    assert!(pool.acquire(LONG).is_err());
+    for error in [
+        pool.acquire(LONG).err().unwrap(),
+        pool.try_acquire().err().unwrap(),
+        pool.generate(&ask("x")).unwrap_err(),
+        pool.submit(ask("x"), Watch::new()).unwrap_err(),
+    ] {
+        if begin.elapsed() >= cool_down {
+            return; // On a machine this busy there is nothing to see.
+        }
+        let Error::CircuitOpen { failures: 2, retry_in, cause } = error else { panic!("{error}") };
+        assert!(retry_in <= cool_down);
+        assert_eq!(cause, "this is not supported: bad");
+    }
+    assert_eq!(pool.metrics().refused_circuit_open, 4);
+    while let BreakerState::Open { retry_in } = pool.metrics().breaker {
+        thread::sleep(retry_in);
+    }
+    assert!(begin.elapsed() >= cool_down);
+    assert_eq!(pool.metrics().breaker, BreakerState::HalfOpen);
+    // The one attempt fails: open again, and those who came meanwhile are sent away.
+    assert!(matches!(pool.generate(&ask("x")), Err(Error::Unsupported { .. })));
+    assert!(matches!(pool.generate(&ask("x")), Err(Error::CircuitOpen { failures: 3, .. })));
+    while let BreakerState::Open { retry_in } = pool.metrics().breaker {
+        thread::sleep(retry_in);
+    }
+    let trial = pool.submit(ask("hold"), Watch::new()).unwrap();
+    world.wait_running(1);
+    let waiting = pool.submit(ask("x"), Watch::new()).unwrap();
+    assert_eq!(pool.metrics().queued, 1, "one at a time, though there is room");
+    world.release();
+    assert!(trial.wait().is_ok() && waiting.wait().is_ok());
+    assert_eq!(pool.metrics().breaker, BreakerState::Closed);
+}
+
+#[test]
+fn an_open_circuit_sends_away_those_who_wait() {
+    let world = World::new();
+    let pool = world.pool(options().size(1).failure_limit(1).cool_down(LONG));
+    let mut lease = pool.acquire(LONG).unwrap();
+    let job = pool.submit(ask("x"), Watch::new()).unwrap();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| pool.acquire(LONG).err());
+        while pool.metrics().queued < 2 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        lease.usable = false;
+        drop(lease);
+        assert!(matches!(waiter.join().unwrap(), Some(Error::CircuitOpen { failures: 1, .. })));
+    });
+    assert!(matches!(job.wait(), Err(Error::CircuitOpen { .. })));
+    let metrics = pool.metrics();
+    assert_eq!((metrics.failed, metrics.refused_circuit_open, metrics.queued), (1, 2, 0));
+}
+
+#[test]
+fn an_attempt_that_says_nothing_leaves_it_to_the_next() {
+    let world = World::new();
+    world.0.lock().bad_openings = 1;
+    let pool = world.pool(options().size(2).failure_limit(1).cool_down(Duration::ZERO));
+    assert!(pool.generate(&ask("x")).is_err());
+    drop(pool.acquire(LONG).unwrap());
+    assert_eq!(pool.metrics().breaker, BreakerState::HalfOpen, "it was not used");
+    assert!(matches!(pool.generate(&ask("fail")), Err(Error::Sampling { .. })));
+    assert_eq!(pool.metrics().breaker, BreakerState::HalfOpen, "the request may be at fault");
+    let mut lease = pool.acquire(LONG).unwrap();
+    assert!(pool.try_acquire().unwrap().is_none(), "one at a time");
+    lease.generate_with(&ask("x"), Watch::new()).unwrap();
+    drop(lease);
+    assert_eq!(pool.metrics().breaker, BreakerState::Closed);
+}
+
+#[test]
+fn a_cancelled_opening_is_nobodys_failure() {
+    let world = World::new();
+    let pool = world.pool(options().size(1).failure_limit(1));
+    let token = crate::CancelToken::new();
+    token.cancel();
+    for _ in 0..3 {
+        let watch = Watch::new().cancel_with(token.clone());
+        assert!(matches!(pool.acquire_with(watch), Err(Error::Cancelled { .. })));
+    }
+    assert_eq!(pool.metrics().failures, 0);
+    assert!(pool.acquire(LONG).is_ok());
+}
