@@ -1,14 +1,24 @@
-//! Workers: the same pictures from another process, and a host that survives whatever happens there.
+//! Workers: the same pictures from another process, and a host that goes on whatever happens there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 mod common;
 
-use common::{demo, demo_config, quick_request};
+use common::{Log, demo, demo_config, demo_request, quick_request};
 use sdcpp::{
-    Error, Progress, Watch,
+    CancelToken, Error, ModelConfig, Preview, PreviewKind, PreviewOptions, Progress, Stage, Watch,
     isolated::{Worker, WorkerCommand, WorkerOptions},
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
 };
 
 fn command() -> WorkerCommand {
@@ -16,24 +26,445 @@ fn command() -> WorkerCommand {
 }
 
 fn worker() -> Worker {
-    Worker::start(&command(), demo_config(), &WorkerOptions::default(), Watch::new()).unwrap()
+    worker_with(&WorkerOptions::default())
+}
+
+fn worker_with(options: &WorkerOptions) -> Worker {
+    Worker::start(&command(), demo_config(), options, Watch::new()).unwrap()
+}
+
+/// Sends a signal by the program `kill`.
+fn send(signal: &str, process: u32) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Whether there is such a process, a zombie included.
+fn exists(process: u32) -> bool {
+    Path::new(&format!("/proc/{process}")).exists()
+}
+
+/// Waits until a process is gone, at most two seconds.
+fn gone(process: u32) -> Duration {
+    let start = Instant::now();
+    while exists(process) {
+        assert!(start.elapsed() < Duration::from_secs(2), "process {process} is still there");
+        thread::sleep(Duration::from_millis(2));
+    }
+    start.elapsed()
+}
+
+/// A watch that calls `act` at the first sampling step.
+fn at_first_step<'a>(mut act: impl FnMut() + Send + 'a) -> Watch<'a> {
+    let mut done = false;
+    Watch::new().on_progress(move |progress| {
+        if matches!(progress, Progress::Sampling { step: 1, .. }) && !done {
+            done = true;
+            act();
+        }
+        ControlFlow::Continue(())
+    })
 }
 
 #[test]
-fn a_worker_draws_the_same_pictures() {
+fn a_worker_draws_the_same_and_tells_the_same() {
     let request = quick_request("a red circle").batch(2);
-    let expected = demo().generate(&request).unwrap();
-    let mut worker = worker();
-    assert_eq!(worker.family(), demo().family());
-    for _ in 0..2 {
-        let drawn = worker.generate(&request).unwrap();
-        assert_eq!(drawn.images.len(), 2);
+    let (mut worker, mut context) = (worker(), demo());
+    assert_eq!(worker.family(), context.family());
+    assert!(worker.makes_images() && !worker.makes_video());
+    let told = Mutex::new((Vec::new(), Vec::new()));
+    let watch = || {
+        Watch::new()
+            .on_progress(|event| {
+                let untimed = match event {
+                    Progress::Sampling { step, steps, image, images, .. } => {
+                        let step_time = Duration::ZERO;
+                        Progress::Sampling { step, steps, image, images, step_time }
+                    }
+                    // The reader of weights tells in intervals of time.
+                    Progress::Loading { .. } => return ControlFlow::Continue(()),
+                    other => other,
+                };
+                told.lock().unwrap().0.push(untimed);
+                ControlFlow::Continue(())
+            })
+            .on_preview(PreviewOptions::new(PreviewKind::Taesd), |preview: Preview| {
+                told.lock().unwrap().1.push(preview);
+            })
+    };
+    for round in 0..2 {
+        let drawn = worker.generate_with(&request, watch()).unwrap();
+        let there = std::mem::take(&mut *told.lock().unwrap());
+        let expected = context.generate_with(&request, watch()).unwrap();
+        let here = std::mem::take(&mut *told.lock().unwrap());
+        assert_eq!(there.0, here.0, "round {round}");
+        assert!(there.1 == here.1 && there.1.len() >= 4, "{} previews", there.1.len());
         for (drawn, expected) in drawn.images.iter().zip(&expected.images) {
             assert_eq!(drawn.as_bytes(), expected.as_bytes());
-            assert_eq!(drawn.parameters(), expected.parameters());
+            assert_eq!(drawn.to_png().unwrap(), expected.to_png().unwrap());
         }
-        assert_eq!(drawn.seeds, expected.seeds);
+        assert_eq!((drawn.images.len(), drawn.seeds), (2, expected.seeds));
         assert_eq!(drawn.warnings, expected.warnings);
-        assert_eq!((drawn.width, drawn.height), (64, 64));
+        assert!(
+            drawn.timings.sampling > Duration::ZERO
+                && drawn.timings.total < drawn.timings.sampling * 50
+        );
+    }
+}
+
+#[test]
+fn videos_and_pictures_from_pictures_are_the_same() {
+    let request = sdcpp::VideoRequest::new("waves").size(64, 64).frames(5).steps(1).seed(3);
+    let request = request.cfg_scale(1.0);
+    let config = common::transformers::wan(sdcpp_test_support::Wan::T2v1_3B);
+    let mut worker =
+        Worker::start(&command(), &config, &WorkerOptions::default(), Watch::new()).unwrap();
+    assert!(worker.makes_video());
+    let there = worker.generate_video(&request).unwrap();
+    let here = sdcpp::Context::new(&config).unwrap().generate_video(&request).unwrap();
+    assert_eq!((there.frames.len(), there.fps, there.seed), (here.frames.len(), 16, 3));
+    for (there, here) in there.frames.iter().zip(&here.frames) {
+        assert_eq!(there.as_bytes(), here.as_bytes());
+    }
+
+    let edit = quick_request("a red circle")
+        .init_image(common::test_picture(100, 80))
+        .mask(common::test_mask(100, 80));
+    let there = self::worker().generate(&edit).unwrap();
+    let here = demo().generate(&edit).unwrap();
+    assert_eq!(there.images[0].as_bytes(), here.images[0].as_bytes());
+}
+
+#[test]
+fn stopped_in_every_way_it_draws_the_same_again() {
+    let request = quick_request("a red circle");
+    let long = quick_request("a red circle").steps(1000);
+    let mut worker = worker();
+    let expected = worker.generate(&request).unwrap();
+    let token = CancelToken::new();
+    let cancels = at_first_step(|| token.cancel()).cancel_with(token.clone());
+    let breaks = Watch::new().on_progress(|progress| match progress {
+        Progress::Sampling { step: 3, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    for watch in [cancels, breaks] {
+        let error = worker.generate_with(&long, watch).unwrap_err();
+        assert!(matches!(error, Error::Cancelled { stage: Stage::Sampling }), "{error:?}");
+        assert!(worker.is_usable());
+    }
+    let limit = Duration::from_millis(300);
+    let start = Instant::now();
+    let error = worker.generate_with(&long, Watch::new().time_limit(limit)).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let panics = Watch::new().on_progress(|progress| match progress {
+        Progress::Sampling { step: 1, .. } => panic!("on purpose"),
+        _ => ControlFlow::Continue(()),
+    });
+    let error = worker.generate_with(&long, panics).unwrap_err();
+    assert!(matches!(&error, Error::CallbackPanicked { message } if message == "on purpose"));
+    let again = worker.generate(&request).unwrap();
+    assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+}
+
+#[test]
+fn failures_are_told_as_if_they_were_here() {
+    let start = |config: ModelConfig| {
+        Worker::start(&command(), config, &WorkerOptions::default(), Watch::new()).unwrap_err()
+    };
+    let error = start(ModelConfig::new("/no/such.gguf"));
+    assert!(matches!(&error, Error::FileNotFound { path, .. } if path.ends_with("such.gguf")));
+    let error = start(demo_config().threads(0));
+    assert_eq!(error.to_string(), demo_config().threads(0).check().unwrap_err().to_string());
+    let mut worker = worker();
+    let wrong = quick_request("x").lora(sdcpp::Lora::new("/no/lora.gguf"));
+    let error = worker.generate(&wrong).unwrap_err();
+    assert_eq!(error.to_string(), demo().generate(&wrong).unwrap_err().to_string());
+    assert!(worker.is_usable() && worker.generate(&quick_request("x")).is_ok());
+}
+
+#[test]
+fn killed_at_work_it_is_replaced() {
+    let mut worker = worker();
+    let expected = worker.generate(&quick_request("a red circle")).unwrap();
+    let id = worker.process_id();
+    let long = quick_request("a red circle").steps(1000);
+    let killed = Mutex::new(Instant::now());
+    let error = worker.generate_with(
+        &long,
+        at_first_step(|| {
+            *killed.lock().unwrap() = Instant::now();
+            send("-9", id);
+        }),
+    );
+    let error = error.unwrap_err();
+    let Error::WorkerCrashed { signal: Some(9), reason, stage: Stage::Sampling, .. } = &error
+    else {
+        panic!("{error:?}");
+    };
+    assert!(reason.starts_with("was killed by signal 9"), "{reason}");
+    assert!(!worker.is_usable() && !exists(id), "no zombie");
+    let after = worker.generate(&quick_request("a red circle")).unwrap_err();
+    assert!(matches!(after, Error::Poisoned { .. }), "{after:?}");
+    drop(worker);
+    let again = self::worker().generate(&quick_request("a red circle")).unwrap();
+    let recovered = killed.into_inner().unwrap().elapsed();
+    println!("from kill -9 to the next picture: {recovered:?}");
+    assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+}
+
+#[test]
+fn killed_while_idle_it_is_known_to_be_unusable() {
+    let mut worker = worker();
+    let id = worker.process_id();
+    send("-9", id);
+    let start = Instant::now();
+    while worker.is_usable() {
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+    let error = worker.generate(&quick_request("x")).unwrap_err();
+    assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
+}
+
+#[test]
+fn stopped_by_a_signal_it_is_ended() {
+    let silence = WorkerOptions::default().heartbeat_timeout(Duration::from_secs(2));
+    let mut worker = worker_with(&silence);
+    let id = worker.process_id();
+    let long = quick_request("a red circle").steps(1000);
+    let error = worker.generate_with(&long, at_first_step(|| send("-STOP", id))).unwrap_err();
+    let Error::WorkerCrashed { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("did not answer for 2s"), "{reason}");
+    drop(worker);
+    gone(id);
+
+    // A hard deadline: what cannot stop is killed when the grace is over.
+    let grace = WorkerOptions::default().grace(Duration::from_millis(200));
+    let mut worker = worker_with(&grace);
+    let id = worker.process_id();
+    let limit = Duration::from_millis(500);
+    let start = Instant::now();
+    let watch = at_first_step(|| send("-STOP", id)).time_limit(limit);
+    let error = worker.generate_with(&long, watch).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(!worker.is_usable());
+    drop(worker);
+    gone(id);
+}
+
+#[test]
+fn dropped_it_is_gone() {
+    let worker = worker();
+    let id = worker.process_id();
+    assert!(exists(id));
+    let start = Instant::now();
+    drop(worker);
+    assert!(!exists(id), "no zombie");
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+}
+
+#[test]
+fn workers_draw_side_by_side() {
+    let expected = demo().generate(&quick_request("a red circle")).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let drawn = worker().generate(&quick_request("a red circle")).unwrap();
+                assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
+            });
+        }
+    });
+}
+
+#[test]
+fn log_lines_come_to_the_callers_subscriber() {
+    let log = Log::default();
+    tracing::subscriber::with_default(log.subscriber(), || {
+        let span = tracing::info_span!("drawing");
+        span.in_scope(|| worker().generate(&quick_request("a red circle")).unwrap());
+    });
+    let text = log.text();
+    assert!(text.contains("sdcpp::engine"), "{text}");
+    assert!(text.contains("drawing") && text.contains("sampling completed"), "{text}");
+    assert!(text.contains("DEBUG") && text.contains("context created"), "{text}");
+}
+
+#[test]
+fn a_memory_limit_makes_typed_errors() {
+    let options = WorkerOptions::default().memory_limit(WorkerOptions::LEAST_MEMORY + (128 << 20));
+    let mut worker = worker_with(&options);
+    let expected = demo().generate(&quick_request("a red circle")).unwrap();
+    let drawn = worker.generate(&quick_request("a red circle")).unwrap();
+    assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
+    let large = demo_request("a red circle").size(2048, 2048).steps(1);
+    let error = worker.generate(&large).unwrap_err();
+    println!("{error}");
+    assert!(error.is_out_of_memory(), "{error:?}");
+}
+
+/// A program of the shell that plays a worker.
+fn shell(script: &str, options: &WorkerOptions) -> Error {
+    let command = WorkerCommand::program("/bin/sh").arg("-c").arg(script);
+    Worker::start(&command, demo_config(), options, Watch::new()).unwrap_err()
+}
+
+#[test]
+fn programs_that_are_no_workers_are_refused() {
+    let soon = WorkerOptions::default().start_timeout(Duration::from_secs(1));
+    for (script, says) in [
+        ("exit 3", "ended with exit code 3"),
+        ("echo no such library >&2; exit 1", "its last line: no such library"),
+        ("kill -SEGV $$", "was killed by signal 11"),
+        ("sleep 100", "did not greet within 1s"),
+        ("sleep 100 & sleep 100", "did not greet within 1s"),
+        ("cat /dev/urandom", "because it sent"),
+        ("printf '\\377\\377\\377\\377\\001'; sleep 100", "a message of 4294967295 bytes"),
+        ("yes >&2", "did not greet within 1s"),
+    ] {
+        let start = Instant::now();
+        let error = shell(script, &soon);
+        let Error::WorkerStart { program, reason } = &error else { panic!("{error:?}") };
+        assert!(program.ends_with("sh") && reason.contains(says), "{script}: {reason}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{script}: {:?}", start.elapsed());
+        assert!(error.to_string().len() < 2000);
+    }
+    let nowhere = WorkerCommand::program("/no/such/worker");
+    let error = Worker::start(&nowhere, demo_config(), &soon, Watch::new()).unwrap_err();
+    assert!(matches!(error, Error::WorkerStart { .. }), "{error:?}");
+    let beside = WorkerCommand::beside_this_program();
+    let error = Worker::start(&beside, demo_config(), &soon, Watch::new()).unwrap_err();
+    assert!(error.to_string().contains("sdcpp-worker cannot be started"), "{error}");
+    let none = WorkerOptions::default().memory_limit(1);
+    let error = Worker::start(&command(), demo_config(), &none, Watch::new()).unwrap_err();
+    assert!(matches!(error, Error::InvalidParameter { .. }), "{error:?}");
+}
+
+/// This program does not call `worker_main`. Started as a worker all the same, it runs its tests, and
+/// those that start workers are refused: it does not start itself without end.
+#[test]
+fn a_program_that_forgot_the_call_cannot_be_its_own_worker() {
+    let itself = WorkerCommand::this_program();
+    let error =
+        Worker::start(&itself, demo_config(), &WorkerOptions::default(), Watch::new()).unwrap_err();
+    if std::env::var_os("SDCPP_TEST_AS_WORKER").is_some() {
+        assert!(error.to_string().contains("was started as a worker itself"), "{error}");
+        eprintln!("refused in the child");
+        return;
+    }
+    assert!(
+        error.to_string().contains("must call sdcpp::isolated::worker_main() first"),
+        "{error}"
+    );
+    let forced = WorkerCommand::program(std::env::current_exe().unwrap())
+        .arg("--exact")
+        .arg("a_program_that_forgot_the_call_cannot_be_its_own_worker")
+        .arg("--nocapture")
+        .env("SDCPP_TEST_AS_WORKER", "1");
+    let options = WorkerOptions::default();
+    let error = Worker::start(&forced, demo_config(), &options, Watch::new()).unwrap_err();
+    let Error::WorkerStart { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("worker_main() first thing in main"), "{reason}");
+}
+
+/// The example, which calls `worker_main` and is its own worker.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join("examples/isolated");
+    assert!(path.is_file(), "missing: cargo build --example isolated");
+    path
+}
+
+#[test]
+fn a_program_that_calls_worker_main_is_its_own_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(example())
+        .args(["--prompt", "a red circle", "--steps", "3", "--size", "64", "--threads", "1"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(folder.path().join("out.png").is_file());
+    // As a worker it ends with its input, and says what it is if it is started by hand.
+    let by_hand = Command::new(env!("CARGO_BIN_EXE_sdcpp-worker")).output().unwrap();
+    assert_eq!(by_hand.status.code(), Some(2));
+    let unknown = Command::new(example()).env("SDCPP_WORKER", "999:x").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+/// A host that is killed in the middle of a picture leaves no worker behind.
+#[test]
+fn no_worker_outlives_its_host() {
+    for signal in ["-9", "-TERM", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut host = Command::new(example())
+            .args(["--prompt", "a red circle", "--steps", "1000", "--size", "256"])
+            .args(["--threads", "1"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(host.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let worker: u32 = line.split(' ').nth(1).unwrap().parse().unwrap();
+        let busy = || {
+            let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
+            let ticks: u64 = stat.split(' ').nth(13).unwrap().parse().unwrap();
+            ticks
+        };
+        // In the middle: it has computed for a while.
+        while busy() < 30 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        send(signal, host.id());
+        host.wait().unwrap();
+        println!("gone {:?} after its host was sent {signal}", gone(worker));
+    }
+}
+
+/// Time per picture in process and in a worker, in turns. Printed, not judged: for
+/// `cargo test --release --test isolated -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn overhead() {
+    let threads = 2;
+    let mut context = sdcpp::Context::new(demo_config().threads(threads)).unwrap();
+    let mut worker = Worker::start(
+        &command(),
+        demo_config().threads(threads),
+        &WorkerOptions::default(),
+        Watch::new(),
+    )
+    .unwrap();
+    let cases = [
+        ("64x64, 1 step", quick_request("a red circle").steps(1), 100),
+        ("128x128, 12 steps", demo_request("a red circle"), 30),
+        ("512x512, 2 steps", demo_request("a red circle").size(512, 512).steps(2), 5),
+    ];
+    for (name, request, rounds) in cases {
+        let mut times: [Vec<f64>; 2] = Default::default();
+        for round in 0..rounds + 2 {
+            let start = Instant::now();
+            context.generate(&request).unwrap();
+            let here = start.elapsed().as_secs_f64() * 1e3;
+            let start = Instant::now();
+            worker.generate(&request).unwrap();
+            let there = start.elapsed().as_secs_f64() * 1e3;
+            // The first rounds read the weights.
+            if round >= 2 {
+                times[0].push(here);
+                times[1].push(there);
+            }
+        }
+        let [here, there] = times.map(|mut all| {
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        });
+        println!(
+            "{name}: {here:.2} ms here, {there:.2} ms in a worker: ratio {:.4}, {:+.2} ms (medians of {rounds})",
+            there / here,
+            there - here
+        );
     }
 }

@@ -1,0 +1,109 @@
+//! Host and worker in one process, over pipes in memory: with a mock engine, and with workers that
+//! do what a worker must not.
+
+mod frames;
+mod hostile;
+mod mock;
+mod round_trips;
+
+use super::{
+    frame::{self, MAX_MESSAGE},
+    message::{Drawn, FromWorker, PROTOCOL, Ready},
+    serve::Server,
+    worker::{Connected, Worker},
+    *,
+};
+use crate::{ModelConfig, Result, Timings, Watch};
+use std::{
+    io::{self, PipeReader, PipeWriter, Write},
+    process::{Command, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+const NONCE: &str = "0123";
+
+/// A process for the host to kill.
+fn stand_in() -> std::process::Child {
+    let mut command = Command::new("sleep");
+    command.arg("60").stdin(Stdio::null());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().unwrap()
+}
+
+/// A host's connection to a worker that is `body`, in a thread.
+fn connected(
+    options: &WorkerOptions,
+    body: impl FnOnce(PipeReader, PipeWriter, PipeWriter) + Send + 'static,
+) -> Connected {
+    let (worker_in, host_out) = io::pipe().unwrap();
+    let (host_in, worker_out) = io::pipe().unwrap();
+    let (host_err, worker_err) = io::pipe().unwrap();
+    thread::spawn(move || body(worker_in, worker_out, worker_err));
+    let pipes = (host_out, host_in, host_err);
+    Connected::new(stand_in(), pipes, options, "stand-in".into()).unwrap()
+}
+
+/// A worker that is this crate's own, with a mock engine.
+fn mocked(options: &WorkerOptions, config: &ModelConfig, watch: Watch<'_>) -> Result<Worker> {
+    let connected = connected(options, |input, output, _| {
+        let server = Server::new(output);
+        let outbox = Arc::clone(&server.outbox);
+        thread::spawn(move || outbox.run(|| true));
+        server.serve(|| Ok(crate::mock::engine()), input, NONCE, || {}).unwrap();
+    });
+    Worker::open(connected, config, NONCE, watch)
+}
+
+/// Options for tests that wait until a worker is killed.
+fn impatient() -> WorkerOptions {
+    WorkerOptions::default()
+        .start_timeout(Duration::from_millis(300))
+        .grace(Duration::from_millis(100))
+        .heartbeat_timeout(Duration::from_millis(400))
+}
+
+fn hello() -> FromWorker {
+    FromWorker::Hello {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        nonce: NONCE.to_owned(),
+    }
+}
+
+fn drawn() -> FromWorker {
+    FromWorker::Drawn(Drawn { timings: Timings::default(), warnings: Vec::new(), seed: 1 })
+}
+
+fn frame_of(message: &FromWorker) -> Vec<u8> {
+    frame::encode(message, MAX_MESSAGE).unwrap()
+}
+
+/// The frame of a picture and its pixels.
+fn picture(width: u32, height: u32, channels: u32) -> Vec<u8> {
+    let parameters = "as drawn".to_owned();
+    let mut bytes = frame_of(&FromWorker::Picture { width, height, channels, seed: 7, parameters });
+    let pixels = vec![200; (width * height * channels) as usize];
+    frame::write_bytes(&mut bytes, &pixels).unwrap();
+    bytes
+}
+
+/// Greets and opens, then sends `bytes` as soon as something is asked for, and waits.
+fn plays(bytes: Vec<u8>) -> impl FnOnce(PipeReader, PipeWriter, PipeWriter) + Send + 'static {
+    move |mut input, mut output, _stderr| {
+        output.write_all(&frame_of(&hello())).unwrap();
+        let asked: Result<message::ToWorker<'static>, _> =
+            frame::read_message(&mut input, frame::MAX_REQUEST);
+        asked.unwrap();
+        output.write_all(&frame_of(&FromWorker::Ready(Ready::default()))).unwrap();
+        let asked: Result<message::ToWorker<'static>, _> =
+            frame::read_message(&mut input, frame::MAX_REQUEST);
+        if asked.is_ok() {
+            // The host may have killed it by then.
+            let _ = output.write_all(&bytes);
+            let _ = io::copy(&mut input, &mut io::sink());
+        }
+    }
+}
