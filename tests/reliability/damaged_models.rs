@@ -3,9 +3,10 @@
 use super::{cases, common, kinds::Kinds, random, random_requests::worker_command, row};
 use fastrand::Rng;
 use sdcpp::{
-    Context, Model as _, ModelConfig, ModelFile, Watch,
+    Context, ModelConfig, ModelFile, Watch,
     isolated::{Worker, WorkerOptions},
 };
+use sdcpp_test_support::{FloatType, Format};
 use std::{
     fs,
     path::Path,
@@ -18,15 +19,33 @@ fn header_bytes(model: &Path) -> usize {
     file.tensors().map(|tensor| tensor.offset()).min().unwrap() as usize
 }
 
-/// The demo model in the two formats that are read without consent.
-fn whole_models(folder: &Path) -> Vec<(Vec<u8>, usize, &'static str)> {
+/// A file to be damaged.
+struct Whole {
+    bytes: Vec<u8>,
+    /// Where most damage goes.
+    header: usize,
+    extension: &'static str,
+}
+
+/// The demo model in the two formats that are read without consent, and its decoder as a pickle,
+/// which the engine reads unchecked.
+fn whole_models(folder: &Path) -> [Whole; 3] {
     let (gguf, _) = common::demo_files();
     let safetensors = folder.join("whole.safetensors");
     fs::write(&safetensors, as_safetensors(&gguf)).unwrap();
-    [(gguf, "gguf"), (safetensors, "safetensors")]
-        .map(|(path, extension)| (fs::read(&path).unwrap(), header_bytes(&path), extension))
-        .into()
+    let pickle = sdcpp_test_support::tae(16, Format::Pickle(FloatType::F16)).unwrap();
+    let read = |path: &Path, header, extension| {
+        let bytes = fs::read(path).unwrap();
+        Whole { bytes, header, extension }
+    };
+    [
+        read(&gguf, header_bytes(&gguf), "gguf"),
+        read(&safetensors, header_bytes(&safetensors), "safetensors"),
+        read(&pickle, 64 << 10, PICKLE),
+    ]
 }
+
+const PICKLE: &str = "ckpt";
 
 /// A safetensors file with the names and shapes of a GGUF's tensors, and zeros of 16 bits.
 fn as_safetensors(model: &Path) -> Vec<u8> {
@@ -55,16 +74,20 @@ fn any_damage_to_a_model_is_drawn_with_or_refused_in_words() {
     let count = cases(16, 1000);
     let folder = tempfile::tempdir().unwrap();
     let models = whole_models(folder.path());
-    let (_, taesd) = common::demo_files();
+    let (model, taesd) = common::demo_files();
     let request = common::quick_request("a red circle").steps(1);
     let (mut opened, mut drawn) = (Kinds::default(), Kinds::default());
     let start = Instant::now();
     for case in 0..count {
         let mut rng = Rng::with_seed(case as u64);
-        let (bytes, header, extension) = &models[case % models.len()];
-        let path = folder.path().join(format!("damaged.{extension}"));
-        random::damaged(&mut rng, bytes, *header, &path).unwrap();
-        let config = ModelConfig::new(&path).taesd(&taesd).threads(1).mmap(rng.bool());
+        let whole = &models[case % models.len()];
+        let path = folder.path().join(format!("damaged.{}", whole.extension));
+        random::damaged(&mut rng, &whole.bytes, whole.header, &path).unwrap();
+        let config = match whole.extension {
+            PICKLE => ModelConfig::new(&model).taesd(&path).trust_pickle(true),
+            _ => ModelConfig::new(&path).taesd(&taesd).mmap(rng.bool()),
+        };
+        let config = config.threads(1);
         let limit = || Watch::new().time_limit(Duration::from_secs(30));
         let worker = Worker::start(&worker_command(), &config, &WorkerOptions::default(), limit());
         opened.add(&worker);

@@ -54,16 +54,19 @@ fn text(rng: &mut Rng) -> String {
         "\\(",
         "BREAK",
         "AND",
-        "<lora:",
-        "x:1>",
+        "(a:1.1)",
+        "red",
         "\u{1f408}",
-        "\u{0}",
+        "%s%n",
         "%s%n",
         ", ",
         "\n",
     ];
     let pieces = rng.usize(0..12);
     let mut text: String = (0..pieces).map(|_| PIECES[rng.usize(..PIECES.len())]).collect();
+    if rng.u8(0..40) == 0 {
+        text.push('\0');
+    }
     if rng.u8(0..40) == 0 {
         text = text.repeat(rng.usize(0..4000));
     }
@@ -72,7 +75,7 @@ fn text(rng: &mut Rng) -> String {
 
 fn size(rng: &mut Rng) -> u32 {
     // Mostly what is drawn in milliseconds.
-    if rng.u8(0..8) == 0 { wild_whole(rng) } else { 64 }
+    if rng.u8(0..16) == 0 { wild_whole(rng) } else { 64 }
 }
 
 fn picture(rng: &mut Rng) -> image::RgbImage {
@@ -87,14 +90,14 @@ fn mask(rng: &mut Rng) -> image::GrayImage {
     image::GrayImage::from_fn(side(rng), side(rng), |x, y| image::Luma([((x ^ y) * 8) as u8]))
 }
 
-/// A request for a small picture with up to four fields set to anything.
+/// A request for a small picture with up to three fields set to anything.
 pub(crate) fn request(rng: &mut Rng) -> ImageRequest {
     let mut request = ImageRequest::new(text(rng))
         .size(size(rng), size(rng))
         .steps(rng.u32(1..3))
         .cfg_scale([1.0, 3.0][rng.usize(..2)])
         .seed(rng.i64(0..1000));
-    for _ in 0..rng.u8(0..5) {
+    for _ in 0..rng.u8(0..4) {
         change(rng, &mut request);
     }
     // A request that would take minutes is no hostile one.
@@ -134,7 +137,11 @@ fn change(rng: &mut Rng, request: &mut ImageRequest) {
         12 => request.seed = Some(rng.i64(..)),
         13 => request.batch = wild_whole(rng),
         14 => request.clip_skip = Some(wild_whole(rng)),
-        15 => request.loras = vec![Lora { multiplier: wild(rng), ..Lora::new(text(rng)) }],
+        15 => {
+            let mut lora = Lora::new(text(rng));
+            lora.multiplier = wild(rng);
+            request.loras = vec![lora];
+        }
         16 => request.init_image = Some(picture(rng)),
         17 => request.denoising_strength = wild(rng),
         18 => {
@@ -145,7 +152,7 @@ fn change(rng: &mut Rng, request: &mut ImageRequest) {
             let mut inpaint = Inpaint::new();
             inpaint.mask_blur = wild_whole(rng);
             inpaint.invert = rng.bool();
-            request.inpaint = Some(inpaint);
+            request.inpaint = inpaint;
         }
         20 => {
             let mut side = || wild_whole(rng).min(20_000);
@@ -187,7 +194,7 @@ pub(crate) fn damaged(rng: &mut Rng, model: &[u8], header: usize, to: &Path) -> 
             let end = (at + rng.usize(1..64)).min(bytes.len());
             drop(bytes.drain(at..end));
         }
-        3 => {
+        3 | 5 | 6 => {
             let at = rng.usize(header..bytes.len());
             let end = (at + rng.usize(1..100_000)).min(bytes.len());
             bytes[at..end].iter_mut().for_each(|byte| *byte = rng.u8(..));
