@@ -6,133 +6,23 @@
 
 mod common;
 
-use common::{demo_config, demo_request, quick_request, test_picture};
+#[path = "common/allocator.rs"]
+mod allocator;
+
+use common::{demo_config, demo_request, quick_request, test_picture, unet_config, unet_request};
 use sdcpp::{
-    CancelToken, Context, Engine, Error, Generated, ImageRequest, ModelConfig, Progress, Result,
-    Stage, VaeTiling, Warning, Watch,
+    CancelToken, Context, Error, Generated, ImageRequest, ModelConfig, Progress, Result, Stage,
+    VaeTiling, Warning, Watch,
 };
-use sdcpp_sys::*;
+use sdcpp_test_support::{UNet, UNetFamily};
 use std::{
-    cell::Cell,
     collections::BTreeMap,
-    ffi::{c_int, c_void},
     ops::ControlFlow,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI32, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
-
-/// Stands before the C library's allocator, for the engine's threads.
-mod allocator {
-    use super::*;
-
-    /// What counts as much.
-    pub(super) const LARGE: usize = 128 << 10;
-
-    thread_local! {
-        static ARMED: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// Allocations of so many bytes and more fail, but for those of [`GRAPH`].
-    pub(super) static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
-    /// What the engine allocates to build a graph in, 135 MB whatever the graph. If it cannot, an
-    /// assertion fails.
-    pub(super) static GRAPH: AtomicUsize = AtomicUsize::new(0);
-    /// This one of the large allocations fails, counted from 0; none below 0.
-    pub(super) static FAILING: AtomicI32 = AtomicI32::new(-1);
-    /// The largest so far, but for those of [`GRAPH`].
-    pub(super) static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-    /// Whether allocations of this thread may fail from now on.
-    pub(super) fn arm(armed: bool) {
-        ARMED.with(|cell| cell.set(armed));
-    }
-
-    fn fails(size: usize) -> bool {
-        if size < LARGE || !ARMED.try_with(Cell::get).unwrap_or(false) {
-            return false;
-        }
-        let graph = size == GRAPH.load(Relaxed);
-        if !graph {
-            LARGEST.fetch_max(size, Relaxed);
-        }
-        !graph && size >= LIMIT.load(Relaxed) || FAILING.fetch_sub(1, Relaxed) == 0
-    }
-
-    unsafe extern "C" {
-        fn __libc_malloc(size: usize) -> *mut c_void;
-        fn __libc_memalign(alignment: usize, size: usize) -> *mut c_void;
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn malloc(size: usize) -> *mut c_void {
-        if fails(size) {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: the C library's own `malloc`, whose memory its `free` takes.
-        unsafe { __libc_malloc(size) }
-    }
-
-    /// # Safety
-    /// As the C library's.
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn posix_memalign(
-        out: *mut *mut c_void,
-        alignment: usize,
-        size: usize,
-    ) -> c_int {
-        if fails(size) {
-            return libc::ENOMEM;
-        }
-        // SAFETY: the C library's own; the caller passes a place for the result.
-        unsafe {
-            let memory = __libc_memalign(alignment, size);
-            if memory.is_null() {
-                return libc::ENOMEM;
-            }
-            *out = memory;
-        }
-        0
-    }
-}
-
-/// The linked engine, with its calls under the allocator's eye.
-fn watched_engine() -> Engine {
-    unsafe extern "C" fn context_new(
-        params: *const sd_ctx_params_t,
-        hooks: *const sdcpp_hooks,
-        out: *mut *mut sd_ctx_t,
-        report: *mut sdcpp_report,
-    ) -> i32 {
-        allocator::arm(true);
-        // SAFETY: the caller's pointers are passed on.
-        let status = unsafe { (Table::linked().unwrap().context_new)(params, hooks, out, report) };
-        allocator::arm(false);
-        status
-    }
-    unsafe extern "C" fn generate_image(
-        context: *mut sd_ctx_t,
-        params: *const sd_img_gen_params_t,
-        hooks: *const sdcpp_hooks,
-        out: *mut *mut sd_image_t,
-        report: *mut sdcpp_report,
-    ) -> i32 {
-        allocator::arm(true);
-        // SAFETY: the caller's pointers are passed on.
-        let status = unsafe {
-            (Table::linked().unwrap().generate_image)(context, params, hooks, out, report)
-        };
-        allocator::arm(false);
-        status
-    }
-    let table = Table { context_new, generate_image, ..Table::linked().unwrap() };
-    // SAFETY: every function is the linked engine's, or calls it.
-    unsafe { Engine::from_table(table) }
-}
 
 fn open(config: &ModelConfig) -> Result<Context> {
-    Context::open(&watched_engine(), config, Watch::new())
+    Context::open(&allocator::watched_engine(), config, Watch::new())
 }
 
 /// The allocator's settings are the process's: one test at a time, and the settings end with it.
@@ -358,6 +248,57 @@ fn every_large_allocation_fails_once() {
     for stage in [Stage::Loading, Stage::TextEncoding, Stage::Sampling, Stage::VaeDecoding] {
         assert!(came.contains_key(stage.name()), "never while {stage}: {came:?}");
     }
+}
+
+/// Fails the large allocations of a stage one after the other, and says how many there are. No picture
+/// comes out different, and every failure is one of memory.
+fn fail_each(config: &ModelConfig, request: &ImageRequest, stage: Stage) -> i32 {
+    let mut context = open(config).unwrap();
+    let expected = pixels(&context.generate(request).unwrap());
+    for failing in 0.. {
+        let watch = Watch::new().on_progress(move |progress| {
+            if begins(stage, &progress) {
+                allocator::FAILING.store(failing, Relaxed);
+            }
+            ControlFlow::Continue(())
+        });
+        let drawn = context.generate_with(request, watch);
+        let all_done = allocator::FAILING.load(Relaxed) >= 0;
+        memory_is_back();
+        match drawn {
+            Ok(drawn) => assert!(pixels(&drawn) == expected, "another picture without {failing}"),
+            Err(Error::OutOfMemory { .. }) => {}
+            Err(other) => panic!("{failing}: {other:?}"),
+        }
+        if context.is_poisoned() {
+            context = open(config).unwrap();
+        }
+        assert!(pixels(&context.generate(request).unwrap()) == expected, "after {failing}");
+        if all_done {
+            return failing;
+        }
+    }
+    unreachable!("the allocations come to an end")
+}
+
+/// The engine would draw without the control picture, and say nothing.
+#[test]
+fn a_control_net_is_not_left_out() {
+    let _alone = Alone::new();
+    let config = unet_config(UNet { family: UNetFamily::Sd1, width: 320 })
+        .control_net(sdcpp_test_support::control_net().unwrap());
+    let request = unet_request().steps(1).cfg_scale(1.0).control_image(test_picture(64, 64));
+    let failures = fail_each(&config, &request, Stage::Sampling);
+    assert!(failures > 4, "{failures} allocations");
+}
+
+/// At a size at which pixels are much.
+#[test]
+fn pixels_that_find_no_room_are_out_of_memory() {
+    let _alone = Alone::new();
+    let request = demo_request("a red circle").size(224, 224).steps(1);
+    let failures = fail_each(&demo_config(), &request, Stage::VaeDecoding);
+    assert!(failures > 3, "{failures} allocations");
 }
 
 /// In a process of its own, which may not have more than another gigabyte.

@@ -21,8 +21,9 @@ const OUT_OF_MEMORY: &[&str] = &[
     "is too large for params buffer",
     "alloc compute buffer failed",
     "insufficient memory",
-    // Of the pixels' `malloc`.
+    // Asserted of what `malloc` gave: pixels, and ggml's own tables.
     "ggml_assert(data != nullptr) failed",
+    "ggml_assert(galloc",
     "std::bad_alloc",
 ];
 
