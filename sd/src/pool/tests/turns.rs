@@ -114,7 +114,7 @@ fn a_token_ends_a_wait_at_once() {
             scope.spawn(move || pool.acquire_with(watch().time_limit(LONG)).err()),
             scope.spawn(move || pool.generate_with(&ask("x"), watch()).err()),
         ];
-        wait_for(&pool, |metrics| metrics.queued == 2);
+        wait_for(pool, |metrics| metrics.queued == 2);
         let begin = Instant::now();
         token.cancel();
         assert_eq!(pool.metrics().queued, 0, "gone when cancel returns");
