@@ -18,6 +18,7 @@ mod pages {
     page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
     page!(Metadata, "../docs/metadata.md");
     page!(Models, "../docs/models.md");
+    page!(Pool, "../docs/pool.md");
     page!(Progress, "../docs/progress.md");
     page!(ReferencesAndControl, "../docs/references-and-control.md");
     page!(StepCaches, "../docs/step-caches.md");

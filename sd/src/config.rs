@@ -143,7 +143,8 @@ pub struct ModelConfig {
     /// [`LoraFolder`](crate::LoraFolder) does. Without it such a tag is an error.
     pub lora_folder: Option<PathBuf>,
 
-    /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores.
+    /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores;
+    /// in a [`Pool`](crate::Pool) on the CPU, those divided by its size.
     pub threads: Option<u32>,
     /// Converts the weights at loading. Default: as in the file.
     pub weight_type: Option<WeightType>,
