@@ -7,8 +7,9 @@ mod common;
 
 use common::{Log, demo, demo_config, demo_request, quick_request};
 use sdcpp::{
-    CancelToken, Error, ModelConfig, Preview, PreviewKind, PreviewOptions, Progress, Stage, Watch,
-    isolated::{Worker, WorkerCommand, WorkerOptions},
+    CancelToken, Error, ModelConfig, PoolOptions, Preview, PreviewKind, PreviewOptions, Progress,
+    Stage, Watch,
+    isolated::{Worker, WorkerCommand, WorkerOptions, WorkerPool},
 };
 use std::{
     fs,
@@ -44,10 +45,15 @@ fn exists(process: u32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
-/// Waits until a process is gone, at most two seconds.
+/// Waits until a process has ended, at most two seconds. Who waits for one whose host is gone is the
+/// system's business.
 fn gone(process: u32) -> Duration {
+    let lives = || {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
     let start = Instant::now();
-    while exists(process) {
+    while lives() {
         assert!(start.elapsed() < Duration::from_secs(2), "process {process} is still there");
         thread::sleep(Duration::from_millis(2));
     }
@@ -214,6 +220,27 @@ fn killed_at_work_it_is_replaced() {
 }
 
 #[test]
+fn a_pool_replaces_a_killed_worker() {
+    let options = PoolOptions::default().size(1);
+    let worker = WorkerOptions::default();
+    let pool = WorkerPool::open(command(), demo_config(), worker, options).unwrap();
+    let request = quick_request("a red circle");
+    let expected = pool.generate(&request).unwrap();
+    for round in 0..3 {
+        let mut lease = pool.acquire(Duration::from_secs(5)).unwrap();
+        let id = lease.process_id();
+        let long = quick_request("a red circle").steps(1000);
+        let error = lease.generate_with(&long, at_first_step(|| send("-9", id))).unwrap_err();
+        assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
+        let start = Instant::now();
+        drop(lease);
+        let again = pool.generate(&request).unwrap();
+        println!("round {round}: {:?} to the next picture of a fresh worker", start.elapsed());
+        assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+    }
+}
+
+#[test]
 fn killed_while_idle_it_is_known_to_be_unusable() {
     let mut worker = worker();
     let id = worker.process_id();
@@ -291,16 +318,24 @@ fn log_lines_come_to_the_callers_subscriber() {
 }
 
 #[test]
-fn a_memory_limit_makes_typed_errors() {
-    let options = WorkerOptions::default().memory_limit(WorkerOptions::LEAST_MEMORY + (128 << 20));
-    let mut worker = worker_with(&options);
-    let expected = demo().generate(&quick_request("a red circle")).unwrap();
-    let drawn = worker.generate(&quick_request("a red circle")).unwrap();
-    assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
-    let large = demo_request("a red circle").size(2048, 2048).steps(1);
-    let error = worker.generate(&large).unwrap_err();
-    println!("{error}");
-    assert!(error.is_out_of_memory(), "{error:?}");
+fn a_memory_limit_makes_typed_errors_and_a_worker_goes_on() {
+    let mut worker = worker_with(&WorkerOptions::default().memory_limit(800 << 20));
+    let request = quick_request("a red circle");
+    let expected = demo().generate(&request).unwrap();
+    let mut draws = |worker: &mut Worker| {
+        let drawn = worker.generate(&request).unwrap();
+        assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
+    };
+    draws(&mut worker);
+    let size = |side: u32| demo_request("a red circle").size(side, side).steps(1);
+    let error = worker.generate(&size(512)).unwrap_err();
+    let decoding = matches!(error, Error::OutOfMemory { stage: Stage::VaeDecoding, .. });
+    assert!(decoding, "{error:?}");
+    draws(&mut worker);
+    let error = worker.generate(&size(2048)).unwrap_err();
+    let sampling = matches!(error, Error::OutOfMemory { stage: Stage::Sampling, .. });
+    assert!(sampling, "{error:?}");
+    draws(&mut worker);
 }
 
 /// A program of the shell that plays a worker.
