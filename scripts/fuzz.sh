@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/prerequisites.sh"
 
 targets=("$@")
-[ $# -gt 0 ] || targets=(model_header prompt metadata request_json)
+[ $# -gt 0 ] || targets=(model_header prompt metadata request_json worker_message)
 seconds=${FUZZ_SECONDS:-60}
 
 export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"

@@ -8,4 +8,4 @@ set -euo pipefail
 # A target folder of its own, so that the usual build is not thrown away; the engine is shared.
 export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle"
-cargo test --locked -p sdcpp --lib --target-dir "$root/target/shuttle" pool::tests::interleavings "$@"
+cargo test --locked -p sdcpp --lib --target-dir "$root/target/shuttle" -- "${@:-pool::tests::interleavings}"

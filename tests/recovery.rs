@@ -168,18 +168,11 @@ fn a_model_file_cut_after_opening_is_an_error() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn two_hundred_contexts_leave_memory_flat() {
-    if std::env::var_os("SDCPP_TEST_CYCLES").is_none() {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "two_hundred_contexts_leave_memory_flat", "--nocapture"])
-            .env("SDCPP_TEST_CYCLES", "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    if !common::alone("two_hundred_contexts_leave_memory_flat") {
         return;
     }
     let request: ImageRequest = quick_request("a red circle").size(128, 128).steps(1);
-    let mut after_warm_up = Memory::default();
+    let mut after_warm_up = common::Memory::default();
     for cycle in 0..200 {
         let mut context = demo();
         if cycle % 4 == 3 {
@@ -190,10 +183,10 @@ fn two_hundred_contexts_leave_memory_flat() {
         }
         drop(context);
         if cycle == 40 {
-            after_warm_up = Memory::now();
+            after_warm_up = common::Memory::now();
         }
     }
-    let end = Memory::now();
+    let end = common::Memory::now();
     println!("after 40 cycles {after_warm_up:?}, after 200 {end:?}");
     // A leaked context would be 10 MB of weights a cycle, a leaked picture 48 KB. 2 KB a cycle are
     // allowed, because the C library counts what its threads keep for reuse as handed out (200
@@ -206,23 +199,4 @@ fn two_hundred_contexts_leave_memory_flat() {
         end.resident_kib < after_warm_up.resident_kib + 16 * 1024,
         "{after_warm_up:?} → {end:?}"
     );
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[derive(Debug, Default)]
-struct Memory {
-    in_use_bytes: usize,
-    resident_kib: u64,
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-impl Memory {
-    fn now() -> Self {
-        // SAFETY: both take no pointer and lock what they read.
-        let heap = unsafe {
-            libc::malloc_trim(0);
-            libc::mallinfo2()
-        };
-        Self { in_use_bytes: heap.uordblks + heap.hblkhd, resident_kib: common::resident_kib() }
-    }
 }

@@ -140,6 +140,10 @@ void Call::on_progress(int step, int steps, float seconds) {
     }
 }
 
+bool Call::stop_wanted() const {
+    return stop_asked_ || (hooks_.stop_wanted != nullptr && hooks_.stop_wanted(hooks_.user) != 0);
+}
+
 void Call::on_preview(int step, int count, const sd_image_t* frames, bool noisy) {
     if (hooks_.preview != nullptr && frames != nullptr && count > 0) {
         hooks_.preview(hooks_.user, step, count, frames, noisy ? 1 : 0);

@@ -30,10 +30,11 @@ public:
     // Files an ERROR line of an engine thread under the running call, if there is only one.
     static void file_foreign_error(std::string_view line);
 
-    // The engine's callbacks, from callbacks.cpp. The last two may throw Stopped.
+    // The engine's callbacks, from callbacks.cpp. The first three may throw Stopped.
     void on_log(int32_t level, std::string_view line);
     void on_progress(int step, int steps, float seconds);
     void on_stage(bool safe_point);
+    bool stop_wanted() const;
     void on_preview(int step, int count, const sd_image_t* frames, bool noisy);
 
     int32_t stage() const { return tracker_.stage(); }

@@ -6,7 +6,7 @@
 #include <cctype>
 #include <string_view>
 
-#include "ggml.h"
+#include "ggml-cpu.h"
 
 namespace sdcpp {
 
@@ -113,12 +113,36 @@ void ask_for_preview(const sdcpp_hooks& hooks, int step) {
                             wanted && hooks.preview_noisy != 0, nullptr);
 }
 
+// Graphs on the CPU ask after each node, on the calling thread, while others work on the same graph:
+// nothing may be thrown here.
+static bool compute_stop_wanted(void*) {
+    const Call* call = Call::current();
+    return call != nullptr && call->stop_wanted();
+}
+
+// By now all threads have left the graph.
+static void compute_stopped() {
+    throw Stopped{};
+}
+
+// The engine has no function for it; a fix adds one (vendor/fixes/stop-in-compute.toml), and an engine
+// without the fix, which SDCPP_SOURCE_DIR and SDCPP_LIB_DIR may bring, computes its graphs to the end.
+static void install_stop_callbacks() {
+    using set_stop_callbacks_t = void (*)(ggml_abort_callback wanted, void (*stopped)());
+    const auto set             = reinterpret_cast<set_stop_callbacks_t>(
+        ggml_backend_reg_get_proc_address(ggml_backend_cpu_reg(), "sdcpp_set_stop_callbacks"));
+    if (set != nullptr) {
+        set(compute_stop_wanted, compute_stopped);
+    }
+}
+
 void install_callbacks() {
     // A function-local static is initialised once, whatever the number of threads.
     static const bool installed = [] {
         sd_set_log_callback(log_callback, nullptr);
         sd_set_progress_callback(progress_callback, nullptr);
         ggml_set_abort_callback(abort_callback);
+        install_stop_callbacks();
         return true;
     }();
     (void)installed;

@@ -20,14 +20,14 @@ extern "C" {
 #endif
 
 /* Raised whenever a type or function below changes. */
-#define SDCPP_SHIM_ABI 2
+#define SDCPP_SHIM_ABI 3
 
 /* Macros, not enums: an enum is signed for MSVC and unsigned for others, and these are int32_t. */
 
 /* How a call ended. */
 #define SDCPP_STATUS_OK 0
 #define SDCPP_STATUS_FAILED 1        /* the engine said NULL or false; see the captured lines */
-#define SDCPP_STATUS_STOPPED 2       /* the progress hook asked to stop */
+#define SDCPP_STATUS_STOPPED 2       /* a hook asked to stop */
 #define SDCPP_STATUS_OUT_OF_MEMORY 3 /* std::bad_alloc */
 #define SDCPP_STATUS_ASSERT 4        /* GGML_ASSERT or GGML_ABORT on the calling thread */
 #define SDCPP_STATUS_EXCEPTION 5     /* any other C++ exception */
@@ -63,6 +63,9 @@ typedef struct sdcpp_hooks {
     void (*log)(void* user, int32_t level, const char* text, size_t length, size_t message);
     /* Nonzero asks to stop; obeyed where the engine can be left (never while weights load). */
     int32_t (*progress)(void* user, const sdcpp_progress* event);
+    /* Nonzero ends what the CPU is computing (vendor/fixes/stop-in-compute.toml). Asked after each
+     * node of a graph, thousands of times a picture: be quick. */
+    int32_t (*stop_wanted)(void* user);
     /* Whether a preview of the coming step is wanted; asked before each. NULL: of every one. */
     int32_t (*preview_wanted)(void* user, int32_t step);
     /* Frames are the engine's and end with the call. */

@@ -243,7 +243,8 @@ pub(crate) fn image_request() -> impl Strategy<Value = ImageRequest> {
     let counts = (size(), any::<i32>(), any::<bool>(), 1..=MAX_BATCH, option::of(1_u32..=12));
     let references = (vec(rgb(), 0..3), any::<bool>(), any::<bool>());
     let control = (option::of(rgb()), 0.0_f32..=10.0);
-    let more = (option::of(vae_tiling()), option::of(step_cache()), option::of(hires()));
+    let tiling = (option::of(vae_tiling()), any::<bool>());
+    let more = (tiling, option::of(step_cache()), option::of(hires()));
     let inputs = (init(), share(), references, control, option::of(photo_maker()));
     let around = (inpaint(), option::of(outpaint()));
     (texts, counts, sampling(), loras(), inputs, around, more).prop_map(
@@ -276,7 +277,8 @@ pub(crate) fn image_request() -> impl Strategy<Value = ImageRequest> {
                 control_image: control.0,
                 control_strength: control.1,
                 photo_maker,
-                vae_tiling: more.0,
+                vae_tiling: more.0.0,
+                vae_tiling_fallback: more.0.1,
                 step_cache: more.1,
                 hires: more.2,
             }
@@ -292,7 +294,8 @@ pub(crate) fn video_request() -> impl Strategy<Value = VideoRequest> {
     let clip_skip = option::of(1_u32..=12);
     let noise = (sampling(), high_noise(), share());
     let hires = option::of((path(), hires()).prop_map(|(model, fix)| fix.model(model)));
-    let more = (option::of(vae_tiling()), option::of(step_cache()), hires);
+    let tiling = (option::of(vae_tiling()), any::<bool>());
+    let more = (tiling, option::of(step_cache()), hires);
     (texts, counts, noise, clip_skip, loras(), images, more).prop_map(
         |(texts, counts, noise, clip_skip, loras, images, more)| VideoRequest {
             prompt: texts.0,
@@ -312,7 +315,8 @@ pub(crate) fn video_request() -> impl Strategy<Value = VideoRequest> {
             conditioning_strength: images.3,
             control_frames: images.2,
             vace_strength: images.4,
-            vae_tiling: more.0,
+            vae_tiling: more.0.0,
+            vae_tiling_fallback: more.0.1,
             step_cache: more.1,
             hires: more.2,
         },

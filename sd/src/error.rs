@@ -411,14 +411,26 @@ impl Error {
                 "check that the file is of a supported family, and that its text encoder and VAE are \
                  in it or given apart"
             }
-            Self::OutOfMemory { stage: Stage::VaeDecoding | Stage::VaeEncoding, .. } => {
-                "turn VAE tiling on, or use a smaller size or a TAESD decoder"
+            Self::OutOfMemory { stage: Stage::VaeDecoding, .. } => {
+                "turn vae_tiling or vae_tiling_fallback on, or use a smaller size, fewer pictures at \
+                 once, or a TAESD decoder"
+            }
+            Self::OutOfMemory { stage: Stage::VaeEncoding, .. } => {
+                "turn vae_tiling on, or use a smaller size"
             }
             Self::OutOfMemory { stage: Stage::Loading | Stage::Opening, .. } => {
-                "use a smaller quantisation (q8_0, q4_0), memory mapping, or another device for a part"
+                "use a smaller quantisation (q8_0, q4_0) or memory mapping, or offload: a part to \
+                 another device by backend, weights to main memory by params_backend"
+            }
+            Self::OutOfMemory { stage: Stage::TextEncoding, .. } => {
+                "use a smaller quantisation of the text encoder, or compute it elsewhere, as by the \
+                 backend te=cpu"
+            }
+            Self::OutOfMemory { stage: Stage::Upscaling, .. } => {
+                "use smaller tiles, or a smaller picture"
             }
             Self::OutOfMemory { .. } => {
-                "use a smaller size or batch, flash attention, or a smaller quantisation"
+                "use a smaller size or fewer frames, flash attention, or a smaller quantisation"
             }
             Self::Vae { .. } => "turn VAE tiling on, or give another VAE file",
             Self::TextEncoder { .. } => {

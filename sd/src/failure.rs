@@ -20,6 +20,10 @@ const OUT_OF_MEMORY: &[&str] = &[
     "alloc compute params backend buffer failed",
     "is too large for params buffer",
     "alloc compute buffer failed",
+    "insufficient memory",
+    // Asserted of what `malloc` gave: pixels, and ggml's own tables.
+    "ggml_assert(data != nullptr) failed",
+    "ggml_assert(galloc",
     "std::bad_alloc",
 ];
 
@@ -34,6 +38,7 @@ const WEIGHTS: &[&str] = &[
     "read tensor data failed",
     "unsupported dtype",
     "size mismatch for tensor",
+    "lora could not be merged",
     "load tensors from",
     "init model loader from file failed",
 ];
@@ -133,15 +138,20 @@ fn texts_in(report: &EngineReport) -> impl Iterator<Item = String> + '_ {
 /// Device (or buffer) and bytes, from the allocators' lines:
 /// `allocating 1024.00 MiB on device 0: cudaMalloc failed: …`,
 /// `failed to allocate CUDA0 buffer of size 1073741824`,
-/// `Device memory allocation of size 1073741824 failed.`
+/// `Device memory allocation of size 1073741824 failed.`,
+/// `insufficient memory (attempted to allocate 1024.00 MB)`
 fn asked_for(report: &EngineReport) -> (Option<String>, Option<u64>) {
     for line in std::iter::once(&report.message).chain(&report.lines) {
         if let Some((_, rest)) = line.split_once("allocating ")
             && let Some((amount, rest)) = rest.split_once(" MiB on device ")
         {
-            let bytes = amount.trim().parse::<f64>().ok().filter(|m| *m >= 0.0);
             let device = rest.split([':', ' ']).next().map(|n| format!("device {n}"));
-            return (device, bytes.map(|m| (m * 1_048_576.0) as u64));
+            return (device, mebibytes(amount));
+        }
+        if let Some((_, rest)) = line.split_once("(attempted to allocate ")
+            && let Some((amount, _)) = rest.split_once(" MB)")
+        {
+            return (None, mebibytes(amount));
         }
         if let Some((_, rest)) = line.split_once("failed to allocate ")
             && let Some((name, size)) = rest.split_once("buffer of size ")
@@ -154,6 +164,11 @@ fn asked_for(report: &EngineReport) -> (Option<String>, Option<u64>) {
         }
     }
     (None, None)
+}
+
+fn mebibytes(text: &str) -> Option<u64> {
+    let number = text.trim().parse::<f64>().ok().filter(|m| *m >= 0.0);
+    number.map(|m| (m * 1_048_576.0) as u64)
 }
 
 fn leading_number(text: &str) -> Option<u64> {
@@ -191,6 +206,11 @@ mod tests {
             ("failed to allocate buffer of size 77", None, Some(77)),
             ("Device memory allocation of size 123 failed.", None, Some(123)),
             ("failed to allocate the compute buffer", None, None),
+            (
+                "ggml_aligned_malloc: insufficient memory (attempted to allocate  2.50 MB)",
+                None,
+                Some(2_621_440),
+            ),
             ("allocating much MiB on device 1: cudaMalloc failed", Some("device 1"), None),
         ];
         for (line, device, bytes) in cases {

@@ -1,7 +1,7 @@
 //! Drawing pictures.
 
 use crate::{
-    Context, Error, Generated, ImageRequest, Picture, Result, Sampler, Warning, Watch,
+    Context, Error, Generated, ImageRequest, Picture, Result, Sampler, VaeTiling, Warning, Watch,
     canvas::{Canvas, rounded_up},
     context::{main_file, random_seed},
     engine::{ImageJob, Images, Outcome},
@@ -9,7 +9,7 @@ use crate::{
     lora::{self, Lora},
     model_file, references, validate,
 };
-use std::{fs, io::Read as _, path::Path, sync::Arc};
+use std::{borrow::Cow, fs, io::Read as _, path::Path, sync::Arc};
 
 impl Context {
     /// Draws.
@@ -70,7 +70,12 @@ impl Context {
     }
 
     fn collect(&self, job: &ImageJob<'_>, images: Images, outcome: Outcome) -> Generated {
-        let request = job.request;
+        let mut warnings = outcome.lines.warnings;
+        let mut request = Cow::Borrowed(job.request);
+        if warnings.contains(&Warning::DecodedInTiles) {
+            // As it was drawn, so that it can be drawn again.
+            request.to_mut().vae_tiling = Some(VaeTiling::default());
+        }
         let images = Arc::new(images);
         let model = main_file(&self.config).file_stem().unwrap_or_default().to_string_lossy();
         let pictures: Vec<_> = (0..images.len())
@@ -87,11 +92,10 @@ impl Context {
                     height: shape.height,
                     model: &model,
                 };
-                let parameters = infotext::write(request, &facts);
+                let parameters = infotext::write(&request, &facts);
                 Picture::new(Arc::clone(&images), index, seed, parameters)
             })
             .collect();
-        let mut warnings = outcome.lines.warnings;
         Warning::add_uniform(&mut warnings, &pictures);
         Generated {
             width: images.shape(0).width,

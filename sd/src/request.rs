@@ -177,6 +177,10 @@ pub struct ImageRequest {
     pub photo_maker: Option<PhotoMaker>,
     /// Decodes in tiles, for less memory.
     pub vae_tiling: Option<VaeTiling>,
+    /// Decodes again in tiles (those of [`VaeTiling::default`]) if memory runs out while decoding in
+    /// one piece; [`Warning::DecodedInTiles`](crate::Warning::DecodedInTiles) says so. Without
+    /// effect with [`vae_tiling`](Self::vae_tiling). Default: no.
+    pub vae_tiling_fallback: bool,
     /// Skips work in steps that change little.
     pub step_cache: Option<StepCache>,
     /// A second pass at a larger size.
@@ -207,6 +211,7 @@ impl Default for ImageRequest {
             control_strength: 0.9,
             photo_maker: None,
             vae_tiling: None,
+            vae_tiling_fallback: false,
             step_cache: None,
             hires: None,
         }
@@ -229,6 +234,7 @@ setters! {
         plain resize_references: bool;
         plain increase_reference_index: bool;
         plain control_strength: f32;
+        plain vae_tiling_fallback: bool;
         some seed: i64;
         some clip_skip: u32;
         some outpaint: Outpaint;

@@ -98,6 +98,10 @@ pub struct VideoRequest {
     pub vace_strength: f32,
     /// Decodes in tiles, for less memory.
     pub vae_tiling: Option<VaeTiling>,
+    /// Decodes again in tiles if memory runs out while decoding in one piece, as
+    /// [`ImageRequest::vae_tiling_fallback`](crate::ImageRequest#structfield.vae_tiling_fallback);
+    /// LTX's are cut in time too. Default: no.
+    pub vae_tiling_fallback: bool,
     /// Skips work in steps that change little.
     pub step_cache: Option<StepCache>,
     /// LTX's second pass, by its own spatial upscaler: set [`HiresFix::model`] to that file.
@@ -125,6 +129,7 @@ impl Default for VideoRequest {
             control_frames: Vec::new(),
             vace_strength: 1.0,
             vae_tiling: None,
+            vae_tiling_fallback: false,
             step_cache: None,
             hires: None,
         }
@@ -147,6 +152,7 @@ setters! {
         plain moe_boundary: f32;
         plain conditioning_strength: f32;
         plain vace_strength: f32;
+        plain vae_tiling_fallback: bool;
         some seed: i64;
         some clip_skip: u32;
         some vae_tiling: VaeTiling;

@@ -16,9 +16,10 @@ pub enum Warning {
         /// The colour, red first; with transparency where the picture has it.
         color: Vec<u8>,
     },
-    /// The decoder made values that are no numbers. They are black in the picture.
+    /// The decoder made values that are no numbers, or infinite. They are black in the picture; one
+    /// warning for each picture, or for all frames of a video.
     NotFinite {
-        /// How many of the picture's values.
+        /// How many of the picture's values, three a pixel.
         values: u64,
     },
     /// Memory ran out while decoding in one piece, so that it was done again in tiles, as

@@ -114,6 +114,48 @@ pub(crate) fn resident_kib() -> u64 {
         .expect("VmRSS")
 }
 
+/// What the allocator has handed out, and what is resident.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) in_use_bytes: usize,
+    pub(crate) resident_kib: u64,
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+impl Memory {
+    pub(crate) fn now() -> Self {
+        // SAFETY: both take no pointer and lock what they read.
+        let heap = unsafe {
+            libc::malloc_trim(0);
+            libc::mallinfo2()
+        };
+        Self { in_use_bytes: heap.uordblks + heap.hblkhd, resident_kib: resident_kib() }
+    }
+}
+
+/// Whether this is the process that a test of this name has to itself. If not, runs the test in one,
+/// which must pass.
+pub(crate) fn alone(test: &str) -> bool {
+    const ALONE: &str = "SDCPP_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|name| name == test) {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("the test's program"))
+        .args(["--exact", test, "--include-ignored", "--nocapture"])
+        .env(ALONE, test)
+        .output()
+        .expect("the test's program starts");
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{test}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
 /// Keeps what a subscriber writes.
 #[derive(Clone, Default)]
 pub(crate) struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);

@@ -35,7 +35,7 @@ impl App {
         }
     }
 
-    /// The engine; from here on Ctrl-C stops at the next step.
+    /// The engine; from here on Ctrl-C stops what it does.
     pub(crate) fn engine(&self) -> Result<Engine, Error> {
         if let Err(error) = cancel::on_signal(self.cancel.clone()) {
             self.note(&format!("warning: Ctrl-C will end the program at once: {error}"));

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks to stop at the next step, the second ends the program.
+//! Ctrl-C: the first asks to stop, the second ends the program.
 
 use crate::exit::Code;
 use sdcpp::CancelToken;
@@ -11,6 +11,6 @@ pub(crate) fn on_signal(token: CancelToken) -> Result<(), ctrlc::Error> {
             signal_hook::low_level::exit(i32::from(Code::Cancelled.number()));
         }
         token.cancel();
-        eprintln!("\nstopping at the next step; once more to end at once");
+        eprintln!("\nstopping as soon as the engine can; once more to end at once");
     })
 }

@@ -30,6 +30,7 @@ impl SourceOptions {
         let mut request = parameters.request;
         // About memory, not about the picture.
         request.vae_tiling = request.vae_tiling.or(base.vae_tiling);
+        request.vae_tiling_fallback |= base.vae_tiling_fallback;
         Ok(request)
     }
 

@@ -92,17 +92,17 @@ fn sampling(place: &Place, more: &[&str]) -> std::process::Child {
 }
 
 #[cfg(unix)]
-fn interrupt(child: &std::process::Child) {
+fn signal(child: &std::process::Child, name: &str) {
     let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_stops_at_the_next_step_and_leaves_no_file() {
+fn an_interrupt_stops_and_leaves_no_file() {
     let place = Place::new();
     let child = sampling(&place, &["--json"]);
-    interrupt(&child);
+    signal(&child, "-INT");
     let ran = common::Ran::from(child.wait_with_output().unwrap()).failed(130, "");
     let json = ran.json();
     assert_eq!((&json["error"]["kind"], &json["exit_code"]), (&"cancelled".into(), &130.into()));
@@ -115,11 +115,12 @@ fn an_interrupt_stops_at_the_next_step_and_leaves_no_file() {
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let place = Place::new();
-    // Steps of this size are slow, so that the second comes before the next step.
+    // Operations of this size are slow, and both signals are there when it goes on, so that the second
+    // counts before the first is obeyed. Two of one kind would be one.
     let child = sampling(&place, &["-W", "1024", "-H", "1024"]);
-    interrupt(&child);
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    interrupt(&child);
+    for name in ["-STOP", "-INT", "-TERM", "-CONT"] {
+        signal(&child, name);
+    }
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let err = String::from_utf8(output.stderr).unwrap();

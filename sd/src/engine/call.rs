@@ -111,6 +111,7 @@ pub(crate) fn run(
                 user: slots.hooked,
                 log: Some(on_log),
                 progress: Some(on_progress),
+                stop_wanted: Some(on_stop_wanted),
                 preview_wanted: Some(on_preview_wanted),
                 preview: if preview.is_some() { Some(on_preview) } else { None },
                 preview_mode: preview.as_ref().map_or(0, |p| preview_mode(p.kind)),
@@ -182,6 +183,11 @@ impl Hooked<'_> {
         {
             self.stop.get_or_insert(StopReason::Cancelled);
         }
+        self.stops()
+    }
+
+    /// Whether to stop. Asked after each node of a graph: an atomic and a clock are read, no more.
+    fn stops(&mut self) -> ControlFlow<()> {
         if self.stop.is_none() {
             self.stop = self.asked_to_stop();
         }
@@ -293,6 +299,11 @@ extern "C" fn on_progress(user: *mut c_void, event: *const sdcpp_progress) -> i3
             None => ControlFlow::Continue(()),
         })
     }
+}
+
+extern "C" fn on_stop_wanted(user: *mut c_void) -> i32 {
+    // SAFETY: as in `on_log`.
+    unsafe { hook(user, |hooked| hooked.stops()) }
 }
 
 /// The engine's number of a kind of preview.

@@ -84,6 +84,7 @@ fn carried(request: &ImageRequest, facts: &Facts<'_>) -> ImageRequest {
     expected.sampling.steps = facts.steps;
     expected.seed = Some(facts.seed);
     expected.batch = 1;
+    expected.vae_tiling_fallback = false;
     expected.loras.clear();
     if request.init_image.is_none() {
         expected.denoising_strength = default.denoising_strength;

@@ -55,9 +55,8 @@ impl Link {
                 }
             }
         })?;
-        let (arrived, inbox) = crossbeam_channel::bounded(0);
         let allowance = Arc::<Mutex<Allowance>>::default();
-        let mut reader = Reader { from, allowance: Arc::clone(&allowance), arrived };
+        let (mut reader, inbox) = Reader::new(from, Arc::clone(&allowance));
         thread::Builder::new().name("sdcpp-from-worker".to_owned()).spawn(move || reader.run())?;
         Ok(Self { outbox, inbox, allowance })
     }
@@ -73,13 +72,20 @@ impl Link {
     }
 }
 
+/// Makes of a worker's frames what came.
 pub(super) struct Reader<R> {
-    pub(super) from: R,
-    pub(super) allowance: Arc<Mutex<Allowance>>,
-    pub(super) arrived: Sender<Arrived>,
+    from: R,
+    allowance: Arc<Mutex<Allowance>>,
+    arrived: Sender<Arrived>,
 }
 
 impl<R: Read> Reader<R> {
+    /// With where it puts what came, which has no place to wait in.
+    pub(super) fn new(from: R, allowance: Arc<Mutex<Allowance>>) -> (Self, Receiver<Arrived>) {
+        let (arrived, inbox) = crossbeam_channel::bounded(0);
+        (Self { from, allowance, arrived }, inbox)
+    }
+
     fn run(&mut self) {
         loop {
             let next = self.next().unwrap_or_else(Arrived::Ended);

@@ -18,6 +18,8 @@
 mod allowance;
 mod command;
 mod frame;
+#[cfg(feature = "mock")]
+mod fuzz;
 mod lines;
 mod link;
 mod log;
@@ -35,6 +37,9 @@ mod wire;
 mod worker;
 
 pub use command::WorkerCommand;
+#[cfg(feature = "mock")]
+#[doc(hidden)]
+pub use fuzz::{read_any_from_host, read_any_from_worker};
 pub use options::WorkerOptions;
 pub use pool::WorkerPool;
 pub use serve::worker_main;

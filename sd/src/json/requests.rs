@@ -25,6 +25,7 @@ object! {
     control_strength => range(0.0_f32..=10.0);
     photo_maker;
     vae_tiling;
+    vae_tiling_fallback;
     step_cache;
     hires;
 }
@@ -48,6 +49,7 @@ object! {
     control_frames as pictures => list(0..=crate::MAX_FRAMES as usize);
     vace_strength => range(0.0_f32..=10.0);
     vae_tiling;
+    vae_tiling_fallback;
     step_cache;
     hires;
 }

@@ -130,8 +130,11 @@ impl<M: Model> Shared<M> {
     /// Whether all has ended within the time.
     pub(super) fn shut_down(self: &Arc<Self>, how: Shutdown, limit: Option<Duration>) -> bool {
         let until = limit.and_then(|limit| now().checked_add(limit));
+        // Another who shuts down must not return before these models are gone.
+        let outstanding = Outstanding::new(self);
         let (models, tokens) = self.change(|state, out| state.close(how, out));
         models.into_iter().for_each(discard);
+        drop(outstanding);
         tokens.iter().for_each(CancelToken::cancel);
         let mut state = self.state.lock();
         while !state.is_quiet() {
@@ -175,19 +178,20 @@ impl<M: Model> Shared<M> {
     }
 }
 
-/// A job whose result is not there yet: who shuts the pool down waits for it.
+/// Something without a slot that must end before the pool is quiet: a job whose result is not there
+/// yet, models that are being dropped.
 pub(super) struct Outstanding<M: Model>(Arc<Shared<M>>);
 
 impl<M: Model> Outstanding<M> {
     pub(super) fn new(shared: &Arc<Shared<M>>) -> Self {
-        shared.state.lock().jobs += 1;
+        shared.state.lock().outstanding += 1;
         Self(Arc::clone(shared))
     }
 }
 
 impl<M: Model> Drop for Outstanding<M> {
     fn drop(&mut self) {
-        self.0.state.lock().jobs -= 1;
+        self.0.state.lock().outstanding -= 1;
         self.0.state.notify_all();
     }
 }

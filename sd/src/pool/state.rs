@@ -76,8 +76,8 @@ pub(super) struct State<M: Model> {
     closing: Option<Shutdown>,
     /// Whether the timer's thread runs.
     pub(super) timer: bool,
-    /// Jobs whose result is not there yet.
-    pub(super) jobs: usize,
+    /// See [`Outstanding`](super::shared::Outstanding).
+    pub(super) outstanding: usize,
     pub(super) metrics: PoolMetrics,
 }
 
@@ -93,7 +93,7 @@ impl<M: Model> State<M> {
             trial: None,
             closing: None,
             timer: false,
-            jobs: 0,
+            outstanding: 0,
             metrics: PoolMetrics { size: options.size, ..PoolMetrics::default() },
         }
     }
@@ -270,7 +270,7 @@ impl<M: Model> State<M> {
 
     /// Whether nothing waits or runs.
     pub(super) fn is_quiet(&self) -> bool {
-        self.active.is_empty() && self.queue.is_empty() && self.jobs == 0
+        self.active.is_empty() && self.queue.is_empty() && self.outstanding == 0
     }
 
     /// Whether the operation was cancelled by shutting down.

@@ -10,6 +10,7 @@ mod metadata;
 mod model_header;
 mod mutate;
 mod prompt;
+mod worker_message;
 
 pub use mutate::mutate;
 
@@ -38,6 +39,7 @@ pub fn targets() -> impl Iterator<Item = Target> {
         Target { name: "prompt", run: prompt::run },
         Target { name: "metadata", run: metadata::run },
         Target { name: "request_json", run: json::run },
+        Target { name: "worker_message", run: worker_message::run },
     ]
     .into_iter()
 }

@@ -116,7 +116,7 @@ impl DrawOptions {
         self.picture.apply(&mut request);
         self.batch.apply(&mut request);
         self.sampling.apply(&mut request.sampling);
-        self.tiling.apply(&mut request.vae_tiling);
+        self.tiling.apply(&mut request.vae_tiling, &mut request.vae_tiling_fallback);
         self.cache.apply(&mut request.step_cache)?;
         self.hires.apply(&mut request.hires)?;
         self.photo_maker.apply(&mut request)?;

@@ -136,7 +136,7 @@ impl Video {
         share(&mut shared, &mut request);
         self.picture.apply(&mut shared);
         self.sampling.apply(&mut shared.sampling);
-        self.tiling.apply(&mut shared.vae_tiling);
+        self.tiling.apply(&mut shared.vae_tiling, &mut shared.vae_tiling_fallback);
         self.cache.apply(&mut shared.step_cache)?;
         self.hires.apply(&mut shared.hires)?;
         share(&mut shared, &mut request);
@@ -199,6 +199,7 @@ fn share(picture: &mut ImageRequest, video: &mut VideoRequest) {
     swap(&mut picture.clip_skip, &mut video.clip_skip);
     swap(&mut picture.loras, &mut video.loras);
     swap(&mut picture.vae_tiling, &mut video.vae_tiling);
+    swap(&mut picture.vae_tiling_fallback, &mut video.vae_tiling_fallback);
     swap(&mut picture.step_cache, &mut video.step_cache);
     swap(&mut picture.hires, &mut video.hires);
 }

@@ -4,7 +4,7 @@ use crate::values::Pair;
 use clap::Args;
 use sdcpp::VaeTiling;
 
-/// The VAE in tiles. Any of these switches tiling on.
+/// The VAE in tiles. Any of these switches tiling on, but for the fallback.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "VAE tiling")]
 pub(crate) struct TilingOptions {
@@ -26,11 +26,15 @@ pub(crate) struct TilingOptions {
     /// Further arguments of the VAE's tiling, as key=value,…
     #[arg(long, value_name = "ARGS")]
     extra_tiling_args: Option<String>,
+    /// Decode again in tiles if memory runs out while decoding in one piece
+    #[arg(long)]
+    vae_tiling_fallback: bool,
 }
 
 impl TilingOptions {
     /// Sets what is given.
-    pub(crate) fn apply(&self, target: &mut Option<VaeTiling>) {
+    pub(crate) fn apply(&self, target: &mut Option<VaeTiling>, fallback: &mut bool) {
+        *fallback |= self.vae_tiling_fallback;
         let asked = self.vae_tiling
             || self.vae_tile_size.is_some()
             || self.vae_relative_tile_size.is_some()
@@ -61,18 +65,22 @@ mod tests {
     #[test]
     fn any_option_switches_tiling_on() {
         let mut tiling = None;
-        TilingOptions::default().apply(&mut tiling);
-        assert_eq!(tiling, None);
+        let mut fallback = false;
+        TilingOptions::default().apply(&mut tiling, &mut fallback);
+        assert_eq!((&tiling, fallback), (&None, false));
+        let options = TilingOptions { vae_tiling_fallback: true, ..TilingOptions::default() };
+        options.apply(&mut tiling, &mut fallback);
+        assert_eq!((&tiling, fallback), (&None, true));
         let options =
             TilingOptions { vae_tile_size: Some(Pair(16, 8)), ..TilingOptions::default() };
-        options.apply(&mut tiling);
+        options.apply(&mut tiling, &mut fallback);
         assert_eq!(tiling, Some(VaeTiling::with_tile_size(16, 8)));
         let relative = TilingOptions {
             vae_relative_tile_size: Some(Pair(0.5, 2.0)),
             vae_tile_overlap: Some(0.25),
             ..TilingOptions::default()
         };
-        relative.apply(&mut tiling);
+        relative.apply(&mut tiling, &mut fallback);
         let expected = VaeTiling::with_tile_size(16, 8).relative_size((0.5, 2.0)).overlap(0.25);
         assert_eq!(tiling, Some(expected));
     }

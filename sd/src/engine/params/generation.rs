@@ -118,12 +118,19 @@ fn sigmas(memory: &mut Memory, sigmas: &[f32]) -> Result<(*mut f32, i32)> {
     Ok((list(sigmas), count("custom_sigmas", sigmas.len())?))
 }
 
+/// What `vendor/fixes/vae-fallback.toml` looks for. The C struct has no field for it.
+const TILES_IF_OUT_OF_MEMORY: &str = "sdcpp:tiles-if-out-of-memory";
+
 pub(super) fn vae_tiling(
     memory: &mut Memory,
     tiling: Option<&VaeTiling>,
+    fallback: bool,
 ) -> Result<sd_tiling_params_t> {
     let enabled = tiling.is_some();
-    let tiling = tiling.cloned().unwrap_or_default();
+    let mut tiling = tiling.cloned().unwrap_or_default();
+    if fallback && !enabled {
+        tiling.extra_args = Some(TILES_IF_OUT_OF_MEMORY.to_owned());
+    }
     let (rel_size_x, rel_size_y) = tiling.relative_size.unwrap_or((0.0, 0.0));
     Ok(sd_tiling_params_t {
         enabled,

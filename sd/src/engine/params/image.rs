@@ -76,7 +76,11 @@ impl<'a> ImageParams<'a> {
             control_image: job.control_image.map_or(NO_IMAGE, rgb),
             control_strength: request.control_strength,
             pm_params: photo_maker(&mut memory, request.photo_maker.as_ref(), &mut photographs)?,
-            vae_tiling_params: generation::vae_tiling(&mut memory, request.vae_tiling.as_ref())?,
+            vae_tiling_params: generation::vae_tiling(
+                &mut memory,
+                request.vae_tiling.as_ref(),
+                request.vae_tiling_fallback,
+            )?,
             cache: generation::step_cache(&mut memory, request.step_cache.as_ref())?,
             hires: generation::hires(&mut memory, request.hires.as_ref(), &request.sampling)?,
         };

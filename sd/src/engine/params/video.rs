@@ -56,7 +56,11 @@ impl<'a> VideoParams<'a> {
             video_frames: int("frames", request.frames)?,
             fps: int("fps", request.fps)?,
             vace_strength: request.vace_strength,
-            vae_tiling_params: generation::vae_tiling(&mut memory, request.vae_tiling.as_ref())?,
+            vae_tiling_params: generation::vae_tiling(
+                &mut memory,
+                request.vae_tiling.as_ref(),
+                request.vae_tiling_fallback,
+            )?,
             cache: generation::step_cache(&mut memory, request.step_cache.as_ref())?,
             hires: generation::hires(&mut memory, request.hires.as_ref(), &request.sampling)?,
         };

@@ -6,10 +6,9 @@ use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
 /// Reads all that can be read of these bytes; how many things came.
 fn read_all(bytes: &[u8]) -> usize {
-    let (arrived, _inbox) = crossbeam_channel::bounded(0);
     let request = ImageRequest::new("x").size(64, 64).batch(2);
     let allowance = Arc::new(Mutex::new(allowance::Allowance::of_image(&request)));
-    let mut reader = Reader { from: bytes, allowance, arrived };
+    let (mut reader, _inbox) = Reader::new(bytes, allowance);
     let mut count = 0;
     while reader.next().is_ok() {
         count += 1;
@@ -34,10 +33,9 @@ fn sound_is_read_sample_by_sample() {
     let mut bytes = frame_of(&FromWorker::Sound { sample_rate: 8000, channels: 2, samples: 2 });
     let samples: Vec<u8> = sound.samples.iter().flat_map(|s| s.to_le_bytes()).collect();
     frame::write_bytes(&mut bytes, &samples).unwrap();
-    let (arrived, _inbox) = crossbeam_channel::bounded(0);
     let video = crate::VideoRequest::new("x").frames(9);
     let allowance = Arc::new(Mutex::new(allowance::Allowance::of_video(&video)));
-    let mut reader = Reader { from: bytes.as_slice(), allowance, arrived };
+    let (mut reader, _inbox) = Reader::new(bytes.as_slice(), allowance);
     match reader.next().unwrap() {
         link::Arrived::Sound(read) => assert_eq!(read, sound),
         other => panic!("{other:?}"),

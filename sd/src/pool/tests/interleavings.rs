@@ -244,3 +244,18 @@ fn the_last_handle_goes_while_jobs_wait() {
         }
     });
 }
+
+#[test]
+fn panics_lose_no_slot() {
+    explore(|| {
+        let world = World::new();
+        let pool = world.pool(options().size(1).failure_limit(100));
+        let job = pool.submit(ask("panic"), Watch::new()).unwrap();
+        let panics = start(&pool, |pool| pool.generate(&ask("panic")).is_err());
+        let waits = start(&pool, |pool| pool.generate(&ask("x")).is_ok());
+        assert!(matches!(job.wait(), Err(Error::Panicked { .. })));
+        assert!(panics.join().unwrap() && waits.join().unwrap());
+        quiet(&pool, &world, 1);
+        assert_eq!(pool.metrics().replaced, 2);
+    });
+}

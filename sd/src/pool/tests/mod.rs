@@ -4,6 +4,7 @@
 mod closing;
 #[cfg(not(shuttle))]
 mod failures;
+#[cfg_attr(shuttle, allow(dead_code, reason = "for tests with the system's threads"))]
 mod fake;
 #[cfg(shuttle)]
 mod interleavings;

@@ -1,0 +1,38 @@
+//! The readers of both sides for the fuzz target in `tests/fuzz`; no part of the API.
+
+use super::{
+    allowance::Allowance,
+    frame::{self, Broken, MAX_REQUEST},
+    link::{Arrived, Reader},
+    lock,
+    message::ToWorker,
+};
+use crate::ImageRequest;
+use std::sync::{Arc, Mutex};
+
+/// Reads the bytes as a host reads those of a worker that draws two pictures of 64×64, to their end.
+#[doc(hidden)]
+pub fn read_any_from_worker(bytes: &[u8]) {
+    let request = ImageRequest::new("").size(64, 64).batch(2);
+    let allowance = Arc::<Mutex<Allowance>>::default();
+    *lock(&allowance) = Allowance::of_image(&request);
+    let (mut reader, _inbox) = Reader::new(bytes, allowance);
+    let mut pictures = 0;
+    loop {
+        match reader.next() {
+            Ok(Arrived::Picture(picture)) => {
+                pictures += 1;
+                let bytes = picture.as_bytes().len();
+                assert!(pictures <= 2 && bytes <= 64 * 64 * 4, "picture {pictures}: {bytes} bytes");
+            }
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+}
+
+/// Reads the bytes as a worker reads those of its host, to their end.
+#[doc(hidden)]
+pub fn read_any_from_host(mut bytes: &[u8]) {
+    while let Ok::<ToWorker<'_>, Broken>(_) = frame::read_message(&mut bytes, MAX_REQUEST) {}
+}

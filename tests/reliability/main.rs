@@ -1,0 +1,29 @@
+//! What an application lives through: any request, any model file, crashes, cancels and drops, for
+//! long. A short run in CI; `scripts/reliability.sh` runs them at full length and prints the table
+//! of docs/reliability.md.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod damaged_models;
+mod in_process;
+mod kinds;
+mod random;
+mod random_requests;
+mod recovery;
+mod soak;
+
+/// How many cases to run: few in CI, all where `SDCPP_RELIABILITY` is `full`.
+fn cases(short: usize, full: usize) -> usize {
+    match std::env::var("SDCPP_RELIABILITY") {
+        Ok(how) if how == "full" => full,
+        Ok(how) => how.parse().expect("SDCPP_RELIABILITY is `full` or a number"),
+        Err(_) => short,
+    }
+}
+
+/// A row of the table.
+fn row(what: &str, cases: impl std::fmt::Display, came: impl std::fmt::Display) {
+    println!("| {what} | {cases} | {came} |");
+}

@@ -1,0 +1,73 @@
+//! How soon pictures come again after a worker was killed.
+
+use super::{
+    cases, common,
+    random_requests::{patient, worker_command},
+    row,
+};
+use sdcpp::{
+    Error, Progress, Watch,
+    isolated::{WorkerOptions, WorkerPool},
+};
+use std::{
+    ops::ControlFlow,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+#[test]
+fn a_killed_worker_costs_one_picture() {
+    let rounds = cases(2, 100);
+    let options = patient().size(1);
+    let pool = WorkerPool::open(
+        worker_command(),
+        common::demo_config(),
+        WorkerOptions::default(),
+        options,
+    )
+    .unwrap();
+    let request = common::quick_request("a red circle");
+    let expected = pool.generate(&request).unwrap();
+    let usual = {
+        let start = Instant::now();
+        pool.generate(&request).unwrap();
+        start.elapsed()
+    };
+    let mut recovered: Vec<Duration> = (0..rounds)
+        .map(|_| {
+            let process = pool.acquire(Duration::from_secs(10)).unwrap().process_id();
+            let kill = Watch::new().on_progress(move |progress| {
+                if matches!(progress, Progress::Sampling { step: 1, .. }) {
+                    assert!(
+                        Command::new("kill")
+                            .args(["-9", &process.to_string()])
+                            .status()
+                            .unwrap()
+                            .success()
+                    );
+                }
+                ControlFlow::Continue(())
+            });
+            let error = pool.generate_with(&request, kill).unwrap_err();
+            assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
+            let start = Instant::now();
+            let again = pool.generate(&request).unwrap();
+            assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+            start.elapsed()
+        })
+        .collect();
+    recovered.sort();
+    let metrics = pool.metrics();
+    assert_eq!(metrics.replaced, rounds as u64, "{metrics:?}");
+    row(
+        "workers killed by signal 9 while sampling",
+        rounds,
+        format!(
+            "one picture lost each; the next came after {:.0} ms (median; worst {:.0}), of which {:.0} ms \
+             are the picture",
+            recovered[rounds / 2].as_secs_f64() * 1e3,
+            recovered[rounds - 1].as_secs_f64() * 1e3,
+            usual.as_secs_f64() * 1e3,
+        ),
+    );
+}
