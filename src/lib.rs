@@ -14,6 +14,8 @@ mod pages {
 
     page!(Readme, "../README.md");
     page!(ImageToImage, "../docs/image-to-image.md");
+    #[cfg(feature = "isolated")]
+    page!(Isolation, "../docs/isolation.md");
     page!(LargePictures, "../docs/large-pictures.md");
     page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
     page!(Metadata, "../docs/metadata.md");

@@ -1,70 +1,24 @@
-//! Workers: the same pictures from another process, and a host that goes on whatever happens there.
+//! Workers draw and tell what a context does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "common/workers.rs"]
+mod workers;
 
 use common::{Log, demo, demo_config, demo_request, quick_request};
 use sdcpp::{
     CancelToken, Error, ModelConfig, Preview, PreviewKind, PreviewOptions, Progress, Stage, Watch,
-    isolated::{Worker, WorkerCommand, WorkerOptions},
+    isolated::{Worker, WorkerOptions},
 };
 use std::{
-    fs,
-    io::{BufRead, BufReader},
     ops::ControlFlow,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
-
-fn command() -> WorkerCommand {
-    WorkerCommand::program(env!("CARGO_BIN_EXE_sdcpp-worker"))
-}
-
-fn worker() -> Worker {
-    worker_with(&WorkerOptions::default())
-}
-
-fn worker_with(options: &WorkerOptions) -> Worker {
-    Worker::start(&command(), demo_config(), options, Watch::new()).unwrap()
-}
-
-/// Sends a signal by the program `kill`.
-fn send(signal: &str, process: u32) {
-    let status = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
-    assert!(status.success());
-}
-
-/// Whether there is such a process, a zombie included.
-fn exists(process: u32) -> bool {
-    Path::new(&format!("/proc/{process}")).exists()
-}
-
-/// Waits until a process is gone, at most two seconds.
-fn gone(process: u32) -> Duration {
-    let start = Instant::now();
-    while exists(process) {
-        assert!(start.elapsed() < Duration::from_secs(2), "process {process} is still there");
-        thread::sleep(Duration::from_millis(2));
-    }
-    start.elapsed()
-}
-
-/// A watch that calls `act` at the first sampling step.
-fn at_first_step<'a>(mut act: impl FnMut() + Send + 'a) -> Watch<'a> {
-    let mut done = false;
-    Watch::new().on_progress(move |progress| {
-        if matches!(progress, Progress::Sampling { step: 1, .. }) && !done {
-            done = true;
-            act();
-        }
-        ControlFlow::Continue(())
-    })
-}
+use workers::{at_first_step, command, worker, worker_with};
 
 #[test]
 fn a_worker_draws_the_same_and_tells_the_same() {
@@ -130,7 +84,7 @@ fn videos_and_pictures_from_pictures_are_the_same() {
     let edit = quick_request("a red circle")
         .init_image(common::test_picture(100, 80))
         .mask(common::test_mask(100, 80));
-    let there = self::worker().generate(&edit).unwrap();
+    let there = workers::worker().generate(&edit).unwrap();
     let here = demo().generate(&edit).unwrap();
     assert_eq!(there.images[0].as_bytes(), here.images[0].as_bytes());
 }
@@ -184,87 +138,6 @@ fn failures_are_told_as_if_they_were_here() {
 }
 
 #[test]
-fn killed_at_work_it_is_replaced() {
-    let mut worker = worker();
-    let expected = worker.generate(&quick_request("a red circle")).unwrap();
-    let id = worker.process_id();
-    let long = quick_request("a red circle").steps(1000);
-    let killed = Mutex::new(Instant::now());
-    let error = worker.generate_with(
-        &long,
-        at_first_step(|| {
-            *killed.lock().unwrap() = Instant::now();
-            send("-9", id);
-        }),
-    );
-    let error = error.unwrap_err();
-    let Error::WorkerCrashed { signal: Some(9), reason, stage: Stage::Sampling, .. } = &error
-    else {
-        panic!("{error:?}");
-    };
-    assert!(reason.starts_with("was killed by signal 9"), "{reason}");
-    assert!(!worker.is_usable() && !exists(id), "no zombie");
-    let after = worker.generate(&quick_request("a red circle")).unwrap_err();
-    assert!(matches!(after, Error::Poisoned { .. }), "{after:?}");
-    drop(worker);
-    let again = self::worker().generate(&quick_request("a red circle")).unwrap();
-    let recovered = killed.into_inner().unwrap().elapsed();
-    println!("from kill -9 to the next picture: {recovered:?}");
-    assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
-}
-
-#[test]
-fn killed_while_idle_it_is_known_to_be_unusable() {
-    let mut worker = worker();
-    let id = worker.process_id();
-    send("-9", id);
-    let start = Instant::now();
-    while worker.is_usable() {
-        assert!(start.elapsed() < Duration::from_secs(2));
-    }
-    let error = worker.generate(&quick_request("x")).unwrap_err();
-    assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
-}
-
-#[test]
-fn stopped_by_a_signal_it_is_ended() {
-    let silence = WorkerOptions::default().heartbeat_timeout(Duration::from_secs(2));
-    let mut worker = worker_with(&silence);
-    let id = worker.process_id();
-    let long = quick_request("a red circle").steps(1000);
-    let error = worker.generate_with(&long, at_first_step(|| send("-STOP", id))).unwrap_err();
-    let Error::WorkerCrashed { reason, .. } = &error else { panic!("{error:?}") };
-    assert!(reason.contains("did not answer for 2s"), "{reason}");
-    drop(worker);
-    gone(id);
-
-    // A hard deadline: what cannot stop is killed when the grace is over.
-    let grace = WorkerOptions::default().grace(Duration::from_millis(200));
-    let mut worker = worker_with(&grace);
-    let id = worker.process_id();
-    let limit = Duration::from_millis(500);
-    let start = Instant::now();
-    let watch = at_first_step(|| send("-STOP", id)).time_limit(limit);
-    let error = worker.generate_with(&long, watch).unwrap_err();
-    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-    assert!(!worker.is_usable());
-    drop(worker);
-    gone(id);
-}
-
-#[test]
-fn dropped_it_is_gone() {
-    let worker = worker();
-    let id = worker.process_id();
-    assert!(exists(id));
-    let start = Instant::now();
-    drop(worker);
-    assert!(!exists(id), "no zombie");
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
-}
-
-#[test]
 fn workers_draw_side_by_side() {
     let expected = demo().generate(&quick_request("a red circle")).unwrap();
     thread::scope(|scope| {
@@ -291,136 +164,24 @@ fn log_lines_come_to_the_callers_subscriber() {
 }
 
 #[test]
-fn a_memory_limit_makes_typed_errors() {
-    let options = WorkerOptions::default().memory_limit(WorkerOptions::LEAST_MEMORY + (128 << 20));
-    let mut worker = worker_with(&options);
-    let expected = demo().generate(&quick_request("a red circle")).unwrap();
-    let drawn = worker.generate(&quick_request("a red circle")).unwrap();
-    assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
-    let large = demo_request("a red circle").size(2048, 2048).steps(1);
-    let error = worker.generate(&large).unwrap_err();
-    println!("{error}");
-    assert!(error.is_out_of_memory(), "{error:?}");
-}
-
-/// A program of the shell that plays a worker.
-fn shell(script: &str, options: &WorkerOptions) -> Error {
-    let command = WorkerCommand::program("/bin/sh").arg("-c").arg(script);
-    Worker::start(&command, demo_config(), options, Watch::new()).unwrap_err()
-}
-
-#[test]
-fn programs_that_are_no_workers_are_refused() {
-    let soon = WorkerOptions::default().start_timeout(Duration::from_secs(1));
-    for (script, says) in [
-        ("exit 3", "ended with exit code 3"),
-        ("echo no such library >&2; exit 1", "its last line: no such library"),
-        ("kill -SEGV $$", "was killed by signal 11"),
-        ("sleep 100", "did not greet within 1s"),
-        ("sleep 100 & sleep 100", "did not greet within 1s"),
-        ("cat /dev/urandom", "because it sent"),
-        ("printf '\\377\\377\\377\\377\\001'; sleep 100", "a message of 4294967295 bytes"),
-        ("yes >&2", "did not greet within 1s"),
-    ] {
-        let start = Instant::now();
-        let error = shell(script, &soon);
-        let Error::WorkerStart { program, reason } = &error else { panic!("{error:?}") };
-        assert!(program.ends_with("sh") && reason.contains(says), "{script}: {reason}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{script}: {:?}", start.elapsed());
-        assert!(error.to_string().len() < 2000);
-    }
-    let nowhere = WorkerCommand::program("/no/such/worker");
-    let error = Worker::start(&nowhere, demo_config(), &soon, Watch::new()).unwrap_err();
-    assert!(matches!(error, Error::WorkerStart { .. }), "{error:?}");
-    let beside = WorkerCommand::beside_this_program();
-    let error = Worker::start(&beside, demo_config(), &soon, Watch::new()).unwrap_err();
-    assert!(error.to_string().contains("sdcpp-worker cannot be started"), "{error}");
-    let none = WorkerOptions::default().memory_limit(1);
-    let error = Worker::start(&command(), demo_config(), &none, Watch::new()).unwrap_err();
-    assert!(matches!(error, Error::InvalidParameter { .. }), "{error:?}");
-}
-
-/// This program does not call `worker_main`. Started as a worker all the same, it runs its tests, and
-/// those that start workers are refused: it does not start itself without end.
-#[test]
-fn a_program_that_forgot_the_call_cannot_be_its_own_worker() {
-    let itself = WorkerCommand::this_program();
-    let error =
-        Worker::start(&itself, demo_config(), &WorkerOptions::default(), Watch::new()).unwrap_err();
-    if std::env::var_os("SDCPP_TEST_AS_WORKER").is_some() {
-        assert!(error.to_string().contains("was started as a worker itself"), "{error}");
-        eprintln!("refused in the child");
-        return;
-    }
-    assert!(
-        error.to_string().contains("must call sdcpp::isolated::worker_main() first"),
-        "{error}"
-    );
-    let forced = WorkerCommand::program(std::env::current_exe().unwrap())
-        .arg("--exact")
-        .arg("a_program_that_forgot_the_call_cannot_be_its_own_worker")
-        .arg("--nocapture")
-        .env("SDCPP_TEST_AS_WORKER", "1");
-    let options = WorkerOptions::default();
-    let error = Worker::start(&forced, demo_config(), &options, Watch::new()).unwrap_err();
-    let Error::WorkerStart { reason, .. } = &error else { panic!("{error:?}") };
-    assert!(reason.contains("worker_main() first thing in main"), "{reason}");
-}
-
-/// The example, which calls `worker_main` and is its own worker.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join("examples/isolated");
-    assert!(path.is_file(), "missing: cargo build --example isolated");
-    path
-}
-
-#[test]
-fn a_program_that_calls_worker_main_is_its_own_worker() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(example())
-        .args(["--prompt", "a red circle", "--steps", "3", "--size", "64", "--threads", "1"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    assert!(folder.path().join("out.png").is_file());
-    // As a worker it ends with its input, and says what it is if it is started by hand.
-    let by_hand = Command::new(env!("CARGO_BIN_EXE_sdcpp-worker")).output().unwrap();
-    assert_eq!(by_hand.status.code(), Some(2));
-    let unknown = Command::new(example()).env("SDCPP_WORKER", "999:x").output().unwrap();
-    assert_eq!(unknown.status.code(), Some(2));
-}
-
-/// A host that is killed in the middle of a picture leaves no worker behind.
-#[test]
-fn no_worker_outlives_its_host() {
-    for signal in ["-9", "-TERM", "-INT"] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut host = Command::new(example())
-            .args(["--prompt", "a red circle", "--steps", "1000", "--size", "256"])
-            .args(["--threads", "1"])
-            .current_dir(folder.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(host.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let worker: u32 = line.split(' ').nth(1).unwrap().parse().unwrap();
-        let busy = || {
-            let stat = fs::read_to_string(format!("/proc/{worker}/stat")).unwrap();
-            let ticks: u64 = stat.split(' ').nth(13).unwrap().parse().unwrap();
-            ticks
-        };
-        // In the middle: it has computed for a while.
-        while busy() < 30 {
-            thread::sleep(Duration::from_millis(10));
-        }
-        send(signal, host.id());
-        host.wait().unwrap();
-        println!("gone {:?} after its host was sent {signal}", gone(worker));
-    }
+fn a_memory_limit_makes_typed_errors_and_a_worker_goes_on() {
+    let mut worker = worker_with(&WorkerOptions::default().memory_limit(800 << 20));
+    let request = quick_request("a red circle");
+    let expected = demo().generate(&request).unwrap();
+    let mut draws = |worker: &mut Worker| {
+        let drawn = worker.generate(&request).unwrap();
+        assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
+    };
+    draws(&mut worker);
+    let size = |side: u32| demo_request("a red circle").size(side, side).steps(1);
+    let error = worker.generate(&size(512)).unwrap_err();
+    let decoding = matches!(error, Error::OutOfMemory { stage: Stage::VaeDecoding, .. });
+    assert!(decoding, "{error:?}");
+    draws(&mut worker);
+    let error = worker.generate(&size(2048)).unwrap_err();
+    let sampling = matches!(error, Error::OutOfMemory { stage: Stage::Sampling, .. });
+    assert!(sampling, "{error:?}");
+    draws(&mut worker);
 }
 
 /// Time per picture in process and in a worker, in turns. Printed, not judged: for
@@ -428,41 +189,33 @@ fn no_worker_outlives_its_host() {
 #[test]
 #[ignore = "a measurement"]
 fn overhead() {
-    let threads = 2;
-    let mut context = sdcpp::Context::new(demo_config().threads(threads)).unwrap();
-    let mut worker = Worker::start(
-        &command(),
-        demo_config().threads(threads),
-        &WorkerOptions::default(),
-        Watch::new(),
-    )
-    .unwrap();
+    let (mut context, mut worker) = (demo(), worker());
+    let demo = demo_request("a red circle");
     let cases = [
-        ("64x64, 1 step", quick_request("a red circle").steps(1), 100),
-        ("128x128, 12 steps", demo_request("a red circle"), 30),
-        ("512x512, 2 steps", demo_request("a red circle").size(512, 512).steps(2), 5),
+        ("64x64, 1 step", quick_request("a red circle").steps(1), 41),
+        ("128x128, 12 steps", demo.clone(), 21),
+        ("256x256, 8 steps", demo.clone().size(256, 256).steps(8), 7),
     ];
     for (name, request, rounds) in cases {
         let mut times: [Vec<f64>; 2] = Default::default();
-        for round in 0..rounds + 2 {
+        let mut time = |of: usize, draw: &mut dyn FnMut()| {
             let start = Instant::now();
-            context.generate(&request).unwrap();
-            let here = start.elapsed().as_secs_f64() * 1e3;
-            let start = Instant::now();
-            worker.generate(&request).unwrap();
-            let there = start.elapsed().as_secs_f64() * 1e3;
-            // The first rounds read the weights.
-            if round >= 2 {
-                times[0].push(here);
-                times[1].push(there);
-            }
+            draw();
+            times[of].push(start.elapsed().as_secs_f64() * 1e3);
+        };
+        for _ in 0..=rounds {
+            time(0, &mut || drop(context.generate(&request).unwrap()));
+            time(1, &mut || drop(worker.generate(&request).unwrap()));
         }
         let [here, there] = times.map(|mut all| {
+            // Weights are read, or memory is taken for the size.
+            all.remove(0);
             all.sort_by(f64::total_cmp);
             all[all.len() / 2]
         });
         println!(
-            "{name}: {here:.2} ms here, {there:.2} ms in a worker: ratio {:.4}, {:+.2} ms (medians of {rounds})",
+            "{name}: {here:.2} ms here, {there:.2} ms in a worker: ratio {:.4}, {:+.2} ms \
+             (medians of {rounds})",
             there / here,
             there - here
         );

@@ -331,6 +331,11 @@ fn last_of(lines: &[String]) -> String {
     lines.last().map(|line| format!(": {line}")).unwrap_or_default()
 }
 
+/// The last words of C++ and of Rust when memory runs out where no error can be told.
+fn out_of_memory(line: &str) -> bool {
+    line.contains("std::bad_alloc") || line.contains("memory allocation of ")
+}
+
 fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", bytes as f64 / 1_048_576.0)
 }
@@ -440,9 +445,17 @@ impl Error {
             Self::CircuitOpen { .. } => {
                 "mend what the last failure says, or try again after the time it names"
             }
+            Self::WorkerCrashed { lines, .. } if lines.iter().any(|line| out_of_memory(line)) => {
+                "raise the worker's memory limit if there is one, or use a smaller size or batch, a \
+                 smaller quantisation, or memory mapping"
+            }
+            Self::WorkerCrashed { signal: Some(9), .. } => {
+                "try again: the next operation gets a fresh worker; if nobody killed it, the system \
+                 ran out of memory"
+            }
             Self::WorkerCrashed { .. } => {
                 "try again: the next operation gets a fresh worker; if it crashes again, check the \
-                 model file, and the memory limit if there is one"
+                 model file"
             }
             Self::WorkerStart { .. } => {
                 "check the path of the worker program, and that it is of this version"
@@ -491,6 +504,21 @@ mod tests {
             "out of memory while decoding with the VAE on CUDA0 (3.0 MiB asked for): no memory"
         );
         assert!(error.advice().unwrap().contains("tiling"));
+    }
+
+    #[test]
+    fn crashes_for_lack_of_memory_are_told_by_the_last_lines() {
+        let crashed = |signal, line: &str| Error::WorkerCrashed {
+            signal: Some(signal),
+            reason: "was killed".to_owned(),
+            stage: Stage::Loading,
+            lines: vec![line.to_owned(), "Aborted".to_owned()],
+        };
+        let advice = |signal, line| crashed(signal, line).advice().unwrap();
+        assert!(advice(6, "terminate called after … 'std::bad_alloc'").contains("memory limit"));
+        assert!(advice(6, "memory allocation of 9 bytes failed").contains("memory limit"));
+        assert!(advice(9, "fine").contains("the system ran out of memory"));
+        assert!(advice(11, "fine").contains("check the model file"));
     }
 
     #[test]

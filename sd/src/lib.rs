@@ -19,6 +19,7 @@
 //! - [`Parameters`] are what a picture's file says about how it was made.
 //! - An [`Error`] says what failed, on what, and what to try; engine assertions and exceptions are
 //!   errors too, and leave the process alive.
+//! - With the feature `isolated` the engine runs in worker processes, whose crashes are errors.
 //! - Log lines go to [`tracing`] with the target `sdcpp::engine`; nothing is written to stdout.
 //!
 #![cfg_attr(feature = "serde", doc = include_str!("json/json.md"))]

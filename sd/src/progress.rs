@@ -93,8 +93,9 @@ impl<'a> Watch<'a> {
         Self::default()
     }
 
-    /// Calls `callback` at each event, on the thread the engine runs on. `Break` stops as
-    /// [`CancelToken::cancel`] does. A panic in it is caught, stops the operation, and is reported as
+    /// Calls `callback` at each event, on the thread the engine runs on, or with a worker process on
+    /// the one that waits for it. `Break` stops as [`CancelToken::cancel`] does. A panic in it is
+    /// caught, stops the operation, and is reported as
     /// [`Error::CallbackPanicked`](crate::Error::CallbackPanicked). Replaces an earlier callback.
     #[must_use]
     pub fn on_progress(

@@ -121,23 +121,30 @@ impl WorkerCommand {
 
     fn command(&self, path: &Path) -> Command {
         #[cfg(target_os = "linux")]
-        let mut command = if self.program == Program::This {
+        let start = if self.program == Program::This {
             use std::os::unix::process::CommandExt;
             // The file may have been replaced since this program was started.
-            let mut command = Command::new("/proc/self/exe");
-            command.arg0(path);
-            command
+            let mut start = Command::new("/proc/self/exe");
+            start.arg0(path);
+            start
         } else {
             Command::new(path)
         };
         #[cfg(not(target_os = "linux"))]
-        let mut command = Command::new(path);
-        #[cfg(unix)]
-        {
-            use std::os::unix::process::CommandExt;
-            // What the terminal sends to the host's group (Ctrl-C) is for the host to decide on.
-            command.process_group(0);
-        }
-        command
+        let start = Command::new(path);
+        own_group(start)
     }
+}
+
+/// What the terminal sends to the host's group (Ctrl-C) is for the host to decide on.
+#[cfg(unix)]
+fn own_group(mut command: Command) -> Command {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+    command
+}
+
+#[cfg(not(unix))]
+fn own_group(command: Command) -> Command {
+    command
 }

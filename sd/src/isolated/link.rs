@@ -15,6 +15,9 @@ use std::{
     thread,
 };
 
+/// The most bytes of a picture's "parameters": both prompts have 32 KiB, and the rest is less.
+const MOST_PARAMETERS: usize = 256 << 10;
+
 /// What came from a worker.
 #[derive(Debug)]
 pub(super) enum Arrived {
@@ -109,6 +112,9 @@ impl<R: Read> Reader<R> {
         let message = frame::read_message(&mut self.from, MAX_MESSAGE)?;
         let refused = Broken::Malformed;
         Ok(match message {
+            FromWorker::Picture { parameters, .. } if parameters.len() > MOST_PARAMETERS => {
+                return Err(refused(format!("{} bytes of parameters", parameters.len())));
+            }
             FromWorker::Picture { width, height, channels, seed, parameters } => {
                 let length = lock(&self.allowance).picture(width, height, channels);
                 let pixels = self.bytes(length.map_err(refused)?)?;

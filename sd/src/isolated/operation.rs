@@ -3,6 +3,7 @@
 
 use super::{
     frame::{self, Broken, MAX_REQUEST},
+    lines::printable,
     link::Arrived,
     log,
     message::{FromWorker, ToWorker},
@@ -224,7 +225,7 @@ impl<'a, 'w> Operation<'a, 'w> {
     /// What the worker sent does not belong here: it is no longer to be trusted.
     pub(super) fn misbehaved(&self, what: &str) -> Error {
         self.worker.process.kill();
-        self.crashed(None, format!("was ended, because it sent {what}"))
+        self.crashed(None, format!("was ended, because it sent {}", printable(what, 300)))
     }
 
     fn lost(&self, broken: Broken) -> Error {

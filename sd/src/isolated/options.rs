@@ -57,7 +57,8 @@ setters! {
 }
 
 impl WorkerOptions {
-    /// The least [`memory_limit`](Self::memory_limit): with less, not even the engine's thread starts.
+    /// The least [`memory_limit`](Self::memory_limit). The smallest models need more: of the engine's
+    /// own tables each part of a model takes about 140 MiB, whatever its size.
     pub const LEAST_MEMORY: u64 = 256 << 20;
 
     /// Checks the values.

@@ -1,17 +1,14 @@
 //! What a worker asks of the system: its pipes for itself, a limit, a quick end.
 
 use crate::{Error, Result};
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-};
+use std::io::{self, Read, Write};
 
 /// Takes standard input and output away from everybody else: a library that prints must not write
 /// into the messages. What it prints goes to standard error, and its reads find nothing.
 #[cfg(unix)]
 pub(super) fn take_pipes() -> io::Result<(impl Read + Send, impl Write + Send)> {
     use rustix::stdio::{dup2_stdin, dup2_stdout};
-    use std::os::fd::AsFd;
+    use std::{fs::File, os::fd::AsFd};
     // These are closed in programs that the worker might start.
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let output = io::stdout().as_fd().try_clone_to_owned()?;

@@ -4,7 +4,7 @@ use super::{
     WorkerCommand, WorkerOptions,
     allowance::Allowance,
     frame::{self, MAX_REQUEST},
-    lines::Lines,
+    lines::{Lines, printable},
     link::{Arrived, Link},
     log,
     message::{Drawn, FromWorker, PROTOCOL, Ready, ToWorker, Watched},
@@ -106,7 +106,7 @@ impl Connected {
             Ok(Arrived::Message(FromWorker::Hello { protocol, version, nonce: said })) => {
                 let own = env!("CARGO_PKG_VERSION");
                 if protocol != PROTOCOL || version != own {
-                    let version = super::lines::printable(&version, 40);
+                    let version = printable(&version, 40);
                     return Err(refused(format!("it is of version {version}, and not {own}")));
                 }
                 if said == nonce { Ok(()) } else { Err(refused("it greets another host".into())) }
@@ -180,6 +180,7 @@ impl Worker {
             _ => return Err(operation.misbehaved("something else than a model")),
         };
         drop(operation);
+        let ready = Ready { family: printable(&ready.family, 100), ..ready };
         Ok(Self { connected, config: config.clone(), ready, broken: None })
     }
 

@@ -34,6 +34,13 @@ fn what_does_not_belong_to_a_result_is_refused() {
         seed: 1,
         parameters: String::new(),
     };
+    let wordy = frame_of(&FromWorker::Picture {
+        width: 64,
+        height: 64,
+        channels: 3,
+        seed: 1,
+        parameters: "x".repeat(300_000),
+    });
     let mut wrong_bytes = frame_of(&short);
     frame::write_bytes(&mut wrong_bytes, &[0; 10]).unwrap();
     for (bytes, says) in [
@@ -45,6 +52,7 @@ fn what_does_not_belong_to_a_result_is_refused() {
         (picture(8, 8, 2), "a picture of 2 channels"),
         (frame_of(&sound), "4 samples of sound"),
         (frame_of(&preview), "a picture of 9000x9000"),
+        (wordy, "300000 bytes of parameters"),
         (wrong_bytes, "10 bytes where 12288 were announced"),
         ([frame_of(&short), frame_of(&drawn())].concat(), "a frame of kind 1, and not 2"),
         (vec![0, 0, 0, 0, 9], "a frame of kind 9, and not 1"),
