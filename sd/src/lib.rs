@@ -53,6 +53,7 @@ mod inpaint;
 mod input;
 mod json;
 mod lora;
+mod memory;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod model;

@@ -1,0 +1,3 @@
+//! Memory: what there is, and what a model and a picture need.
+
+mod graph;
