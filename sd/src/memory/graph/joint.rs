@@ -384,6 +384,12 @@ mod tests {
         println!("taehv: {:.2} 324.05 (9 frames)", mb(t.decode(w, 16384.0, 3.0)));
         println!("taehv enc: {:.2} 19.14", mb(t.encode(w, 4096.0, 5.0)));
         println!("taehv enc: {:.2} 115.69", mb(t.encode(w, 16384.0, 9.0)));
+        let v = WanVae { width: 96.0, latent: 16.0, patch: 1.0 };
+        println!("wan vae: {:.2} 29.54", mb(v.decode(4096.0, 1.0)));
+        println!("wan vae: {:.2} 117.58", mb(v.decode(16384.0, 1.0)));
+        println!("wan vae: {:.2} 124.78", mb(v.decode(4096.0, 2.0)));
+        println!("wan vae: {:.2} 717.00", mb(v.decode(16384.0, 3.0)));
+        println!("wan vae enc: {:.2} 30.36", mb(v.encode(4096.0, 1.0)));
         println!("clip: {:.2} 1.42", mb(clip(w, Block { width: 768.0, heads: 12.0, hidden: 3072.0 }, 12, 77.0)));
         println!("clip g: {:.2} 2.36", mb(text::clip(w, Block { width: 1280.0, heads: 20.0, hidden: 5120.0 }, 32, 77.0)));
         println!("clip v: {:.2} 10.88", mb(text::clip(w, Block { width: 1280.0, heads: 16.0, hidden: 5120.0 }, 32, 257.0)));
