@@ -101,6 +101,7 @@ pub use image;
 pub use infotext::Parameters;
 pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
+pub use memory::{AvailableMemory, DeviceMemory, MemoryEstimate, PartMemory, ProcessMemory};
 pub use model::Model;
 pub use model_file::{
     Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,

@@ -21,6 +21,9 @@ struct State {
 impl Graph {
     /// The size of the buffer that ggml reserves for the graph.
     pub(crate) fn buffer_size(&self) -> u64 {
+        if self.outputs.is_empty() {
+            return 0;
+        }
         let order = self.order();
         let mut states = vec![State::default(); self.nodes.len()];
         let mut pool = Pool::default();
@@ -61,16 +64,12 @@ impl Graph {
             stack.push((*output, 0));
             while let Some((tensor, next)) = stack.pop() {
                 let Some(node) = self.nodes.get(tensor.0) else { continue };
-                if next == 0 && std::mem::replace(&mut seen[tensor.0], true) {
+                let Some(seen) = seen.get_mut(tensor.0) else { continue };
+                if next == 0 && std::mem::replace(seen, true) {
                     continue;
                 }
                 match node.sources.get(next) {
-                    Some(source) => {
-                        stack.push((tensor, next + 1));
-                        if !seen[source.0] {
-                            stack.push((*source, 0));
-                        }
-                    }
+                    Some(source) => stack.extend([(tensor, next + 1), (*source, 0)]),
                     None => order.push(tensor),
                 }
             }

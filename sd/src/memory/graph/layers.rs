@@ -76,12 +76,7 @@ impl Graph {
     }
 
     /// Attention from the projections of its tokens (`ggml_ext_attention_ext`).
-    pub(crate) fn attention(
-        &mut self,
-        ways: Ways,
-        heads: Heads,
-        [q, k, v]: [Tensor; 3],
-    ) -> Tensor {
+    pub(crate) fn attention(&mut self, ways: Ways, heads: Heads, [q, k, v]: [Tensor; 3]) -> Tensor {
         let (q, k) = (self.copy(q), self.copy(k));
         self.attention_of_heads(ways, heads, [q, k, v])
     }

@@ -119,8 +119,16 @@ impl Graph {
         }
     }
 
+    /// The bytes of all that it is computed for.
+    pub(crate) fn output_size(&self) -> u64 {
+        self.outputs.iter().map(|tensor| self.bytes(*tensor)).sum::<f64>() as u64
+    }
+
     /// What the graph is computed for. With several, in this order.
     pub(crate) fn output(&mut self, tensor: Tensor) {
         self.outputs.push(tensor);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,19 +73,25 @@ pub(crate) struct Wan {
     pub(crate) block: Block,
     /// Channels of the latent video that it sees.
     pub(crate) channels: f64,
+    /// Channels of the latent video that it makes.
+    pub(crate) latent: f64,
     /// Blocks.
     pub(crate) depth: usize,
     /// Blocks that follow a control video (VACE).
     pub(crate) vace: usize,
     /// Whether it sees a picture's description by CLIP.
     pub(crate) sees: bool,
-    /// Tokens of the prompt.
-    pub(crate) text: f64,
 }
 
 impl Wan {
-    /// The graph of one evaluation for so many tokens of video.
-    pub(crate) fn graph(&self, ways: Ways, tokens: f64) -> Graph {
+    /// Pixels of the video to a token of a latent frame.
+    pub(crate) fn pixels_of_token(&self) -> f64 {
+        // Four latent pixels, each of 8×8 or 16×16.
+        if self.latent > 16.0 { 1024.0 } else { 256.0 }
+    }
+
+    /// The graph of one evaluation for so many tokens of video, and of text.
+    pub(crate) fn graph(&self, ways: Ways, tokens: f64, words: f64) -> Graph {
         const TEXT_WIDTH: f64 = 4096.0;
         const PICTURE: f64 = 257.0;
         /// Pixels of a token.
@@ -94,35 +100,34 @@ impl Wan {
         let mut graph = Graph::default();
         let g = &mut graph;
         let video = g.input(tokens * PATCH * self.channels);
-        let text = g.input(self.text * TEXT_WIDTH);
+        let text = g.input(words * TEXT_WIDTH);
         let positions = g.positions(tokens, width / heads);
-        let control =
-            (self.vace > 0).then(|| g.input(tokens * PATCH * 96.0)).map(|control| {
-                let control = g.conv(ways_of_3d(), control, PATCH, tokens, [96.0, width]);
-                g.copy(control)
-            });
+        let control = (self.vace > 0).then(|| g.input(tokens * PATCH * 96.0)).map(|control| {
+            let control = g.conv(ways_of_3d(), control, PATCH, tokens, [96.0, width]);
+            g.copy(control)
+        });
         let x = g.conv(ways_of_3d(), video, PATCH, tokens, [self.channels, width]);
         let mut x = g.copy(x);
         let first = x;
         let mut c = control;
-        let context = g.linear(text, self.text, width);
+        let context = g.linear(text, words, width);
         let context = g.by_element([context]);
-        let mut context = g.linear(context, self.text, width);
+        let mut context = g.linear(context, words, width);
         if self.sees {
             let picture = g.input(PICTURE * 1280.0);
             let picture = g.linear(picture, PICTURE, width);
             let picture = g.norm(picture);
-            context = g.f32((self.text + PICTURE) * width, [picture, context]);
+            context = g.f32((words + PICTURE) * width, [picture, context]);
         }
         for block in 0..self.depth.min(ENOUGH) {
-            x = self.apply(g, ways, x, tokens, [positions, context]);
+            x = self.apply(g, ways, x, [tokens, words], [positions, context]);
             if let Some(before) = c.filter(|_| block < self.vace) {
                 let mut after = before;
                 if block == 0 {
                     after = g.linear(after, tokens, width);
                     after = g.by_element([after, first]);
                 }
-                after = self.apply(g, ways, after, tokens, [positions, context]);
+                after = self.apply(g, ways, after, [tokens, words], [positions, context]);
                 let skip = g.linear(after, tokens, width);
                 let skip = g.by_element([skip]);
                 x = g.by_element([x, skip]);
@@ -131,7 +136,7 @@ impl Wan {
         }
         let out = g.bare_norm(x);
         let out = g.modulated(out);
-        let out = g.linear(out, tokens, PATCH * 16.0);
+        let out = g.linear(out, tokens, PATCH * self.latent);
         let out = g.copy(out);
         let out = g.copy(out);
         g.output(out);
@@ -143,7 +148,7 @@ impl Wan {
         g: &mut Graph,
         ways: Ways,
         x: Tensor,
-        tokens: f64,
+        [tokens, words]: [f64; 2],
         [positions, context]: [Tensor; 2],
     ) -> Tensor {
         let Block { width, heads, .. } = self.block;
@@ -157,9 +162,9 @@ impl Wan {
         let normed = g.norm(x);
         let q = g.linear(normed, tokens, width);
         let q = g.rms_norm(q);
-        let [k, v] = [(); 2].map(|()| g.linear(context, self.text, width));
+        let [k, v] = [(); 2].map(|()| g.linear(context, words, width));
         let k = g.rms_norm(k);
-        let cross = Heads { queries: tokens, keys: self.text, width, count: heads };
+        let cross = Heads { queries: tokens, keys: words, width, count: heads };
         let y = g.attention(ways, cross, [q, k, v]);
         let y = g.linear(y, tokens, width);
         let x = g.by_element([x, y]);
