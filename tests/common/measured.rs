@@ -81,14 +81,18 @@ pub(crate) fn video(config: &ModelConfig, request: &VideoRequest) -> Measured {
 /// decoding are from what was measured, as ratios.
 pub(crate) fn row(name: &str, estimate: &MemoryEstimate, measured: &Measured) -> [f64; 3] {
     let mb = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    // Of the VAE's weights the log tells the sum with the encoder's: left out on both sides.
+    // Of the VAE's weights the log tells the sum with the encoder's, of CLIP's picture encoder
+    // nothing: left out on both sides.
     let weights: u64 = estimate
         .weights
         .iter()
         .filter(|part| {
             !matches!(
                 part.component,
-                sdcpp::Component::Vae | sdcpp::Component::Taesd | sdcpp::Component::AudioVae
+                sdcpp::Component::Vae
+                    | sdcpp::Component::Taesd
+                    | sdcpp::Component::AudioVae
+                    | sdcpp::Component::TextEncoder(sdcpp::TextEncoder::ClipVision)
             )
         })
         .map(|part| part.allocated + part.mapped)

@@ -229,6 +229,12 @@ impl MemoryEstimate {
     }
 
     pub(super) fn new(facts: &ModelFacts, job: &Job) -> Self {
+        // A control picture without a ControlNet is for a model that sees it as a latent one, and
+        // VACE encodes grey frames where none are given.
+        let encodes = job.encodes
+            || job.controlled && !facts.control
+            || facts.architecture == Architecture::WanVace;
+        let job = &Job { encodes, ..job.clone() };
         /// Of the engine's graphs and of what its allocator does not give back.
         const OVERHEAD: u64 = 16 << 20;
         let (width, height) = (f64::from(job.size.0), f64::from(job.size.1));

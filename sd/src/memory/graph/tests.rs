@@ -3,7 +3,7 @@ use super::{
     joint::{Flux, QwenImage, Sd3, Tokens},
     layers::Ways,
     single::{SingleStream, Wan},
-    text::{Llm, clip},
+    text::{Kept, Llm, clip},
     transformer::{Block, Mlp},
     unet::{UNet, UNetHeads, UNetInput},
     video_autoencoder::{TinyVideo, WanVae},
@@ -145,7 +145,7 @@ fn transformers_are_as_logged() {
     let ernie = SingleStream { fused: false, ..z_image };
     let text = |picture| Tokens { picture, text: 154.0 };
     assert_logged(
-        0.2,
+        0.25,
         &[
             ("FLUX 64", of(&FLUX, PLAIN, 16.0, 256.0), 4.52),
             ("FLUX 256", of(&FLUX, PLAIN, 256.0, 256.0), 10.07),
@@ -182,6 +182,12 @@ fn transformers_are_as_logged() {
 fn text_encoders_are_as_logged() {
     let block = |width, heads, hidden| Block { width, heads, hidden };
     let qwen3 = Llm { block: block(32.0, 16.0, 32.0), heads: [2048.0, 1024.0], depth: 28, kept: 3 };
+    let gemma = Llm {
+        block: block(94_080.0, 16.0, 4.0),
+        heads: [4096.0, 2048.0],
+        depth: 0,
+        kept: Kept::All,
+    };
     assert_logged(
         0.25,
         &[
@@ -189,6 +195,8 @@ fn text_encoders_are_as_logged() {
             ("CLIP-G", clip(PLAIN, block(1280.0, 20.0, 5120.0), 32, 77.0), 2.36),
             ("CLIP vision", clip(PLAIN, block(1280.0, 16.0, 5120.0), 32, 257.0), 10.88),
             ("Qwen3", qwen3.graph(512.0), 25.25),
+            // Two states of half the width that LTX-2 takes.
+            ("Gemma 3", gemma.graph(1024.0), 1470.0),
         ],
     );
 }

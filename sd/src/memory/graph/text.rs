@@ -62,8 +62,19 @@ pub(crate) struct Llm {
     pub(crate) heads: [f64; 2],
     /// Blocks.
     pub(crate) depth: usize,
-    /// How many of the layers' outputs are kept and put side by side.
-    pub(crate) kept: usize,
+    /// Which of the layers' outputs are kept, and put side by side.
+    pub(crate) kept: Kept,
+}
+
+/// Outputs of layers that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The last one.
+    Last,
+    /// So many of them.
+    Some(usize),
+    /// What goes into the first, and all that comes out.
+    All,
 }
 
 impl Llm {
@@ -78,8 +89,15 @@ impl Llm {
         let mask = g.input(tokens * tokens);
         let mut x = g.f32(tokens * width, []);
         let mut kept: Vec<Tensor> = Vec::new();
-        let depth = self.depth.min(self.kept.max(ENOUGH));
-        for layer in 0..depth {
+        let (depth, most) = match self.kept {
+            Kept::Last => (self.depth.min(ENOUGH), 0),
+            Kept::Some(count) => (self.depth.min(count.max(ENOUGH)), count),
+            Kept::All => (self.depth, self.depth),
+        };
+        if self.kept == Kept::All {
+            kept.push(x);
+        }
+        for _ in 0..depth {
             let normed = g.rms_norm(x);
             let q = g.bare_linear(normed, tokens, queries);
             let q = g.by_element([q]);
@@ -94,16 +112,21 @@ impl Llm {
             let normed = g.rms_norm(x);
             let h = g.mlp(normed, tokens, self.block, Mlp::Gated);
             x = g.in_place_of([h, x]);
-            if self.kept > 1 {
+            if self.kept != Kept::Last {
                 x = g.copy(x);
             }
-            if self.kept > 1 && layer < self.kept {
+            if kept.len() < most {
                 kept.push(x);
             }
         }
-        let mut out = g.copy(x);
-        for (count, layer) in (2..).zip(kept) {
-            out = g.f32(f64::from(count) * tokens * width, [out, layer]);
+        if self.kept != Kept::Some(kept.len()) {
+            let last = g.rms_norm(x);
+            kept.push(last);
+        }
+        let mut kept = kept.into_iter();
+        let mut out = kept.next().unwrap_or(x);
+        for (count, state) in (2..).zip(kept) {
+            out = g.f32(f64::from(count) * tokens * width, [out, state]);
         }
         let out = g.add_small(out, mask);
         g.output(out);

@@ -23,7 +23,16 @@ pub(crate) enum Diffusion {
     Wan(Wan),
     Single(SingleStream),
     /// A family whose blocks were not looked at: as one stream, with the sizes of most matrices.
-    Other(SingleStream),
+    Other(SingleStream, Looks),
+}
+
+/// What the one stream has tokens of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looks {
+    /// Patches of 16×16 pixels, and the prompt.
+    Both,
+    /// Patches of 32×32 pixels; the prompt is looked at besides (LTX-2).
+    Video,
 }
 
 /// What a diffusion model is evaluated on.
@@ -62,7 +71,11 @@ impl Diffusion {
             Architecture::ErnieImage => ernie_image(tensors).map(Self::Single),
             _ => None,
         };
-        known.unwrap_or_else(|| Self::Other(by_most_matrices(tensors)))
+        known.unwrap_or_else(|| {
+            let video = architecture == Architecture::Ltx2;
+            let looks = if video { Looks::Video } else { Looks::Both };
+            Self::Other(by_most_matrices(tensors), looks)
+        })
     }
 
     /// The graph of one evaluation.
@@ -85,15 +98,16 @@ impl Diffusion {
                     false => single.graph(ways, picture + tokens),
                 }
             }
-            Self::Other(single) => {
+            Self::Other(single, Looks::Both) => {
                 single.graph(ways, tokens_of(pixels * frames + references) + tokens)
             }
+            Self::Other(single, Looks::Video) => single.graph(ways, pixels * frames / 1024.0),
         }
     }
 
     /// Whether its blocks were not looked at.
     pub(crate) fn is_rough(&self) -> bool {
-        matches!(self, Self::Other(_))
+        matches!(self, Self::Other(..))
     }
 
     /// The graph of a ControlNet for it; none for transformers, which have none.

@@ -4,7 +4,7 @@ use super::{
     super::graph::{
         Graph,
         layers::Ways,
-        text::{Llm, clip, t5},
+        text::{Kept, Llm, clip, t5},
         transformer::Block,
     },
     tensors::Tensors,
@@ -57,17 +57,18 @@ impl TextEncoders {
     /// Tokens that the diffusion model sees of a prompt of so many.
     pub(crate) fn seen(&self, words: f64) -> f64 {
         use Architecture as A;
+        let t5 = self.encoders.iter().any(|encoder| matches!(encoder, Encoder::T5(..)));
         let chunks = |size: f64| (words / (size - 2.0)).ceil().max(1.0) * size;
         match self.architecture {
             a if a.is_unet() => chunks(77.0),
             A::Sd3 => 2.0 * chunks(77.0),
             // Zeros in place of a missing T5.
-            A::Chroma | A::ChromaRadiance if self.encoders.is_empty() => 256.0,
+            A::Chroma | A::ChromaRadiance if !t5 => 256.0,
             A::Chroma | A::ChromaRadiance => chunks(512.0),
             A::OvisImage => 256.0_f64.max(words),
             a if a.is_flux() => chunks(256.0),
             A::Flux2 | A::Flux2Klein | A::LongCat => 512.0_f64.max(words),
-            a if a.is_wan() && self.encoders.is_empty() => 256.0,
+            a if a.is_wan() && !t5 => 256.0,
             a if a.is_wan() => 512.0,
             A::Ltx2 => 1024.0_f64.max(words),
             A::ErnieImage => words,
@@ -137,11 +138,11 @@ fn language_model(
     let hidden = made(["mlp.gate_proj.weight", "ffn_gate.weight"]).unwrap_or(4.0 * width);
     let head = if architecture == Architecture::Ltx2 { 256.0 } else { 128.0 };
     let kept = match architecture {
-        Architecture::Flux2 | Architecture::Flux2Klein => 3,
-        Architecture::Ideogram4 => 13,
-        Architecture::Lens => 4,
-        Architecture::Ltx2 => depth + 1,
-        _ => 1,
+        Architecture::Flux2 | Architecture::Flux2Klein => Kept::Some(3),
+        Architecture::Ideogram4 => Kept::Some(13),
+        Architecture::Lens => Kept::Some(4),
+        Architecture::Ltx2 => Kept::All,
+        _ => Kept::Last,
     };
     let block = Block { width, heads: (queries / head).max(1.0), hidden };
     Some(Llm { block, heads: [queries, keys], depth, kept })
