@@ -205,6 +205,10 @@ pub struct ModelConfig {
     pub backend: Option<String>,
     /// Devices to keep weights on, in the same form; also `disk`. Default: where they are used.
     pub params_backend: Option<String>,
+    /// Refuses with [`Error::InsufficientMemory`](crate::Error::InsufficientMemory), before loading
+    /// and before drawing, what by [estimate](crate::MemoryEstimate) needs over a third more memory
+    /// than there is, swap included. Default: on.
+    pub memory_check: bool,
     /// Allows pickle checkpoints (`.ckpt`, `.pt`). A hostile one can crash the process: the engine
     /// reads them without checking.
     pub trust_pickle: bool,
@@ -256,6 +260,7 @@ impl Default for ModelConfig {
             stream_layers: false,
             backend: None,
             params_backend: None,
+            memory_check: true,
             trust_pickle: false,
         }
     }
@@ -306,6 +311,7 @@ setters! {
         plain chroma_use_t5_mask: bool;
         plain chroma_t5_mask_pad: u32;
         plain qwen_image_zero_cond_t: bool;
+        plain memory_check: bool;
         plain trust_pickle: bool;
     }
 }
