@@ -181,7 +181,12 @@ fn transformers_are_as_logged() {
 #[test]
 fn text_encoders_are_as_logged() {
     let block = |width, heads, hidden| Block { width, heads, hidden };
-    let qwen3 = Llm { block: block(32.0, 16.0, 32.0), heads: [2048.0, 1024.0], depth: 28, kept: 3 };
+    let qwen3 = Llm {
+        block: block(32.0, 16.0, 32.0),
+        heads: [2048.0, 1024.0],
+        depth: 28,
+        kept: Kept::Some(3),
+    };
     let gemma = Llm {
         block: block(94_080.0, 16.0, 4.0),
         heads: [4096.0, 2048.0],
