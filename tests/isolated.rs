@@ -168,7 +168,7 @@ fn a_memory_limit_makes_typed_errors_and_a_worker_goes_on() {
     let mut worker = worker_with(&WorkerOptions::default().memory_limit(800 << 20));
     let request = quick_request("a red circle");
     let expected = demo().generate(&request).unwrap();
-    let mut draws = |worker: &mut Worker| {
+    let draws = |worker: &mut Worker| {
         let drawn = worker.generate(&request).unwrap();
         assert_eq!(drawn.images[0].as_bytes(), expected.images[0].as_bytes());
     };

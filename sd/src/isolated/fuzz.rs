@@ -2,7 +2,7 @@
 
 use super::{
     allowance::Allowance,
-    frame::{self, Broken, MAX_REQUEST},
+    frame::{self, MAX_REQUEST},
     link::{Arrived, Reader},
     lock,
     message::ToWorker,
@@ -34,5 +34,6 @@ pub fn read_any_from_worker(bytes: &[u8]) {
 /// Reads the bytes as a worker reads those of its host, to their end.
 #[doc(hidden)]
 pub fn read_any_from_host(mut bytes: &[u8]) {
-    while let Ok::<ToWorker<'_>, Broken>(_) = frame::read_message(&mut bytes, MAX_REQUEST) {}
+    let mut next = || frame::read_message::<ToWorker<'_>>(&mut bytes, MAX_REQUEST);
+    while next().is_ok() {}
 }
