@@ -93,7 +93,7 @@ impl<R: Read> Reader<R> {
             let gone = match next {
                 // Only of interest while somebody waits.
                 Arrived::Message(FromWorker::Alive) => {
-                    self.alive();
+                    alive(&self.arrived);
                     false
                 }
                 next => self.arrived.send(next).is_err(),
@@ -102,10 +102,6 @@ impl<R: Read> Reader<R> {
                 break;
             }
         }
-    }
-
-    fn alive(&self) {
-        let _ = self.arrived.try_send(Arrived::Message(FromWorker::Alive));
     }
 
     pub(super) fn next(&mut self) -> Result<Arrived, Broken> {
@@ -144,9 +140,11 @@ impl<R: Read> Reader<R> {
     }
 
     fn bytes(&mut self, length: u32) -> Result<Vec<u8>, Broken> {
-        let arrived = &self.arrived;
-        frame::read_bytes(&mut self.from, length, || {
-            let _ = arrived.try_send(Arrived::Message(FromWorker::Alive));
-        })
+        frame::read_bytes(&mut self.from, length, || alive(&self.arrived))
     }
+}
+
+/// Tells who waits, if somebody does, that the worker lives.
+fn alive(arrived: &Sender<Arrived>) {
+    let _ = arrived.try_send(Arrived::Message(FromWorker::Alive));
 }
