@@ -71,6 +71,7 @@ mod pool;
 mod preset;
 mod preview;
 mod progress;
+mod provider;
 mod references;
 mod request;
 mod sampler;
@@ -122,6 +123,7 @@ pub use pool::{
 pub use preset::Preset;
 pub use preview::{Preview, PreviewKind, PreviewOptions};
 pub use progress::{Progress, Watch};
+pub use provider::{Provider, Unavailable};
 pub use request::{ImageRequest, MAX_BATCH, MAX_REFERENCES, MAX_SIDE};
 pub use sampler::Sampler;
 pub use sampling::{MAX_STEPS, Sampling, SkipLayers};
