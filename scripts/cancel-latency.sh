@@ -4,4 +4,4 @@ set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
 
-cargo test --locked --test cancel_latency -- --ignored --nocapture
+cargo test --release --locked --test cancel_latency -- --ignored --nocapture

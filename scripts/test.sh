@@ -16,6 +16,9 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 step "tests"
 cargo test --workspace --locked
 
+step "orders of threads"
+SHUTTLE_ITERATIONS=500 scripts/shuttle.sh
+
 step "committed bindings"
 scripts/check-bindings.sh
 

@@ -20,7 +20,9 @@ mod pages {
     page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
     page!(Metadata, "../docs/metadata.md");
     page!(Models, "../docs/models.md");
+    page!(Pool, "../docs/pool.md");
     page!(Progress, "../docs/progress.md");
+    page!(Reliability, "../docs/reliability.md");
     page!(ReferencesAndControl, "../docs/references-and-control.md");
     page!(StepCaches, "../docs/step-caches.md");
     page!(TextToImage, "../docs/text-to-image.md");

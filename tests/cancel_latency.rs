@@ -7,12 +7,14 @@
 
 mod common;
 
-use common::{demo_config, demo_request, test_picture, unet_request};
+#[path = "common/questions.rs"]
+mod questions;
+
+use common::{demo_config, demo_request, quick_request, test_picture, unet_request};
 use sdcpp::{CancelToken, Context, Engine, Error, ImageRequest, ModelConfig, Watch};
 use sdcpp_sys::*;
 use std::{
     collections::BTreeMap,
-    ffi::{c_char, c_void},
     sync::Mutex,
     thread,
     time::{Duration, Instant},
@@ -24,90 +26,13 @@ const CANCELS: u32 = 24;
 /// The gaps between two questions, by the engine's number of the stage.
 static GAPS: Mutex<BTreeMap<i32, Vec<Duration>>> = Mutex::new(BTreeMap::new());
 
-/// How long the crate takes to answer one.
-static QUESTION_TAKES: Mutex<Duration> = Mutex::new(Duration::ZERO);
-/// Asked for that.
-const QUESTIONS: u32 = 1_000_000;
-
-/// Passes the hooks on, and notes when they are called.
-struct Between {
-    hooks: sdcpp_hooks,
-    stage: i32,
-    last: Instant,
-}
-
-impl Between {
-    fn question(&mut self) {
+fn note_gaps() {
+    let mut last = Instant::now();
+    questions::listen(move |stage, _| {
         let now = Instant::now();
-        let gap = now - self.last;
-        self.last = now;
-        GAPS.lock().unwrap().entry(self.stage).or_default().push(gap);
-    }
-}
-
-/// # Safety
-/// `user` is the `Between` of the running call, which only its thread uses.
-unsafe fn between<'a>(user: *mut c_void) -> &'a mut Between {
-    // SAFETY: the caller vouches for it.
-    unsafe { &mut *user.cast() }
-}
-
-unsafe extern "C" fn log(user: *mut c_void, level: i32, text: *const c_char, n: usize, at: usize) {
-    // SAFETY: passed on as it came.
-    unsafe {
-        let hooks = between(user).hooks;
-        hooks.log.unwrap()(hooks.user, level, text, n, at);
-    }
-}
-
-unsafe extern "C" fn progress(user: *mut c_void, event: *const sdcpp_progress) -> i32 {
-    // SAFETY: passed on as it came.
-    unsafe {
-        let between = between(user);
-        // Asked here as well.
-        between.question();
-        between.stage = (*event).stage;
-        between.hooks.progress.unwrap()(between.hooks.user, event)
-    }
-}
-
-unsafe extern "C" fn stop_wanted(user: *mut c_void) -> i32 {
-    // SAFETY: passed on as it came.
-    unsafe {
-        let between = between(user);
-        between.question();
-        between.hooks.stop_wanted.unwrap()(between.hooks.user)
-    }
-}
-
-unsafe extern "C" fn generate_image(
-    context: *mut sd_ctx_t,
-    params: *const sd_img_gen_params_t,
-    hooks: *const sdcpp_hooks,
-    out: *mut *mut sd_image_t,
-    report: *mut sdcpp_report,
-) -> i32 {
-    // SAFETY: the caller's pointers are passed on, with hooks of the same kind.
-    unsafe {
-        let mut between = Between { hooks: *hooks, stage: 0, last: Instant::now() };
-        let wrapped = sdcpp_hooks {
-            user: (&raw mut between).cast(),
-            log: Some(log),
-            progress: Some(progress),
-            stop_wanted: Some(stop_wanted),
-            preview_wanted: None,
-            preview: None,
-            ..*hooks
-        };
-        let status =
-            (Table::linked().unwrap().generate_image)(context, params, &wrapped, out, report);
-        let start = Instant::now();
-        for _ in 0..QUESTIONS {
-            between.hooks.stop_wanted.unwrap()(between.hooks.user);
-        }
-        *QUESTION_TAKES.lock().unwrap() = start.elapsed() / QUESTIONS;
-        status
-    }
+        GAPS.lock().unwrap().entry(stage).or_default().push(now - last);
+        last = now;
+    });
 }
 
 fn milliseconds(duration: Duration) -> f64 {
@@ -121,20 +46,15 @@ fn summary(times: &mut [Duration]) -> (f64, f64) {
 }
 
 fn measure(name: &str, config: ModelConfig, request: &ImageRequest) {
-    let table = Table { generate_image, ..Table::linked().unwrap() };
-    // SAFETY: every function is the linked engine's, or calls it.
-    let engine = unsafe { Engine::from_table(table) };
-    let mut context = Context::open(&engine, config, Watch::new()).unwrap();
+    let mut context = Context::open(&questions::engine(), config, Watch::new()).unwrap();
     // Reads the weights.
     context.generate(request).unwrap();
-    GAPS.lock().unwrap().clear();
+    note_gaps();
     let start = Instant::now();
-    let limited = Watch::new().cancel_with(CancelToken::new()).time_limit(Duration::MAX);
-    let whole = context.generate_with(request, limited).unwrap();
+    let whole = context.generate(request).unwrap();
     let takes = start.elapsed();
-    let takes = takes - *QUESTION_TAKES.lock().unwrap() * QUESTIONS;
+    questions::listen(|_, _| {});
     println!("\n{name}: {:.1} s", takes.as_secs_f64());
-    println!("an answer takes {:?}", QUESTION_TAKES.lock().unwrap());
     println!(
         "| stage | takes, ms | questions | median gap, ms | longest gap, ms |\n|---|---|---|---|---|"
     );
@@ -186,10 +106,39 @@ fn measure(name: &str, config: ModelConfig, request: &ImageRequest) {
     assert!(again.images[0].as_bytes() == whole.images[0].as_bytes());
 }
 
+/// How long the crate takes to answer.
+fn measure_answer() {
+    const TIMES: u32 = 1_000_000;
+    unsafe extern "C" fn ask_before(
+        context: *mut sd_ctx_t,
+        params: *const sd_img_gen_params_t,
+        hooks: *const sdcpp_hooks,
+        out: *mut *mut sd_image_t,
+        report: *mut sdcpp_report,
+    ) -> i32 {
+        // SAFETY: the caller's pointers are passed on, and its hook is called on its thread.
+        unsafe {
+            let start = Instant::now();
+            for _ in 0..TIMES {
+                (*hooks).stop_wanted.unwrap()((*hooks).user);
+            }
+            println!("an answer takes {:?}", start.elapsed() / TIMES);
+            (Table::linked().unwrap().generate_image)(context, params, hooks, out, report)
+        }
+    }
+    let table = Table { generate_image: ask_before, ..Table::linked().unwrap() };
+    // SAFETY: every function is the linked engine's, or calls it.
+    let engine = unsafe { Engine::from_table(table) };
+    let mut context = Context::open(&engine, demo_config(), Watch::new()).unwrap();
+    let watch = Watch::new().cancel_with(CancelToken::new()).time_limit(Duration::from_secs(3600));
+    context.generate_with(&quick_request("a red circle"), watch).unwrap();
+}
+
 #[test]
 #[ignore = "takes half an hour"]
 fn how_long_a_stop_takes() {
     println!("{} threads", Engine::linked().unwrap().physical_cores());
+    measure_answer();
     let mut demo = demo_config();
     demo.threads = None;
     let picture = |side| test_picture(side, side);

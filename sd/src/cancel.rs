@@ -54,8 +54,6 @@ impl CancelToken {
 
     /// Calls `listener` once when the token is cancelled, on the thread that cancels it; at once if
     /// it is already. Not any more when the subscription is dropped, unless it is running by then.
-    // Used by what waits; which of them are compiled depends on the features.
-    #[allow(dead_code)]
     pub(crate) fn on_cancel(&self, listener: impl FnOnce() + Send + 'static) -> Subscription {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let mut listeners = self.0.listeners();

@@ -143,7 +143,8 @@ pub struct ModelConfig {
     /// [`LoraFolder`](crate::LoraFolder) does. Without it such a tag is an error.
     pub lora_folder: Option<PathBuf>,
 
-    /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores.
+    /// CPU threads, 1 to four times the logical processors (16 at least). Default: the physical cores;
+    /// in a [`Pool`](crate::Pool) on the CPU, those divided by its size.
     pub threads: Option<u32>,
     /// Converts the weights at loading. Default: as in the file.
     pub weight_type: Option<WeightType>,
@@ -204,6 +205,10 @@ pub struct ModelConfig {
     pub backend: Option<String>,
     /// Devices to keep weights on, in the same form; also `disk`. Default: where they are used.
     pub params_backend: Option<String>,
+    /// Refuses with [`Error::InsufficientMemory`](crate::Error::InsufficientMemory), before loading
+    /// and before drawing, what by [estimate](crate::MemoryEstimate) needs over a third more memory
+    /// than there is, swap included. Default: on.
+    pub memory_check: bool,
     /// Allows pickle checkpoints (`.ckpt`, `.pt`). A hostile one can crash the process: the engine
     /// reads them without checking.
     pub trust_pickle: bool,
@@ -255,6 +260,7 @@ impl Default for ModelConfig {
             stream_layers: false,
             backend: None,
             params_backend: None,
+            memory_check: true,
             trust_pickle: false,
         }
     }
@@ -305,6 +311,7 @@ setters! {
         plain chroma_use_t5_mask: bool;
         plain chroma_t5_mask_pad: u32;
         plain qwen_image_zero_cond_t: bool;
+        plain memory_check: bool;
         plain trust_pickle: bool;
     }
 }

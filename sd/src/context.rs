@@ -7,6 +7,7 @@ use crate::{
     failure::{self, During, Poison},
     family::Family,
     fit::Bases,
+    memory::Admission,
 };
 use std::{borrow::Borrow, path::Path};
 
@@ -42,6 +43,7 @@ pub struct Context {
     pub(crate) config: ModelConfig,
     pub(crate) family: Family,
     pub(crate) bases: Bases,
+    pub(crate) admission: Admission,
     load_timings: Timings,
     poison: Poison,
 }
@@ -51,7 +53,8 @@ impl Context {
     ///
     /// # Errors
     /// Those of [`ModelConfig::check`], [`Error::ModelLoad`] if the engine refuses the model,
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`], and [`Error::InsufficientMemory`] if there is not even memory for the
+    /// weights, unless [`ModelConfig::memory_check`] is off.
     pub fn new(config: impl Borrow<ModelConfig>) -> Result<Self> {
         Self::open(&Engine::linked()?, config, Watch::new())
     }
@@ -82,6 +85,7 @@ impl Context {
         if let Some(rules) = &config.tensor_type_rules {
             engine.check_type_rules(rules)?;
         }
+        let admission = Admission::open(engine, config)?;
         let (raw, outcome) = RawContext::new(engine, config, watch)?;
         let raw = match raw {
             Some(raw) if outcome.status == Status::Ok => raw,
@@ -105,6 +109,7 @@ impl Context {
             config: config.clone(),
             family,
             bases,
+            admission,
             load_timings: outcome.timings,
             poison: Poison::default(),
         })

@@ -16,7 +16,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of [`ImageRequest::check`]; [`Error::Unsupported`] for what this model cannot do;
-    /// [`Error::OutOfMemory`], [`Error::TextEncoder`], [`Error::Sampling`], [`Error::Vae`],
+    /// [`Error::InsufficientMemory`] before it begins, [`Error::OutOfMemory`], [`Error::TextEncoder`], [`Error::Sampling`], [`Error::Vae`],
     /// [`Error::ModelLoad`] (weights are read at the first picture), [`Error::EngineAssertion`], or
     /// [`Error::Poisoned`] after an assertion or a C++ exception (`std::bad_alloc` is one), which
     /// leave the engine's state unknown. A failure the engine reports by itself poisons nothing.
@@ -60,6 +60,7 @@ impl Context {
             sampler,
             seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
         };
+        self.admission.check_image(&self.engine, &self.config, request)?;
         let (images, outcome) = self.raw.generate(&job, watch)?;
         let (images, outcome) = self.finish(images, outcome)?;
         let mut generated = self.collect(&job, images, outcome);

@@ -61,6 +61,7 @@ impl Context {
             sampler,
             seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
         };
+        self.admission.check_video(&self.engine, &self.config, request)?;
         let (video, outcome) = self.raw.generate_video(&job, watch)?;
         let (video, outcome) = self.finish(video, outcome)?;
         let images = Arc::new(video.frames);

@@ -56,6 +56,7 @@ mod input;
 pub mod isolated;
 mod json;
 mod lora;
+mod memory;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
 mod model;
@@ -105,6 +106,7 @@ pub use image;
 pub use infotext::Parameters;
 pub use inpaint::{Inpaint, InpaintArea};
 pub use lora::{Lora, LoraFolder};
+pub use memory::{AvailableMemory, DeviceMemory, MemoryEstimate, PartMemory, ProcessMemory};
 pub use model::Model;
 pub use model_file::{
     Architecture, Component, ComponentSize, LoraInfo, MetadataValue, Mismatch, MissingParts,

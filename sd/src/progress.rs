@@ -144,7 +144,8 @@ impl<'a> Watch<'a> {
     }
 
     /// Stops with [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) when `limit` has
-    /// passed since the operation began. Takes effect where cancelling does.
+    /// passed since the operation began; in a [`Pool`](crate::Pool), since it was asked for. Takes
+    /// effect where cancelling does.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);

@@ -15,10 +15,12 @@ use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 /// | `SD_INFERENCE_STEPS` | 20 | sampling steps |
 /// | `SD_GUIDANCE_SCALE` | 7.5 | cfg scale |
 /// | `SD_NEGATIVE_PROMPT` | empty | what to avoid |
-/// | `SD_TIMEOUT_SECONDS` | 120 | time limit of one generation; 0 for none |
-/// | `SD_MAX_CONCURRENT` | 2 | generations at once |
+/// | `SD_TIMEOUT_SECONDS` | 120 | time limit of one generation, in a pool its wait included; 0 for none |
+/// | `SD_MAX_CONCURRENT` | 2 | generations at once: the size of a pool |
 /// | `SD_VAE_TILING` | false | decode in tiles |
 /// | `SD_FREE_PARAMS` | false | drop weights after use and read them again (engine's `disk`) |
+///
+/// [`PoolOptions`](crate::PoolOptions) are made from settings by `From`.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Settings {

@@ -4,6 +4,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod direct;
+pub(crate) mod measured;
 pub(crate) mod native;
 pub(crate) mod transformers;
 

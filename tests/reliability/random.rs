@@ -75,7 +75,7 @@ fn text(rng: &mut Rng) -> String {
 
 fn size(rng: &mut Rng) -> u32 {
     // Mostly what is drawn in milliseconds.
-    if rng.u8(0..16) == 0 { wild_whole(rng) } else { 64 }
+    if rng.u8(0..16) == 0 { wild_whole(rng) } else { 32 }
 }
 
 fn picture(rng: &mut Rng) -> image::RgbImage {

@@ -58,7 +58,7 @@ fn storm<M: sdcpp::Model>(pool: &Pool<M>, seed: u64, count: usize) -> Kinds {
 
 #[test]
 fn any_request_to_a_worker_is_drawn_or_refused_in_words() {
-    let count = cases(150, 10_000);
+    let count = cases(100, 10_000);
     let pool: Pool<Worker> = WorkerPool::open(
         worker_command(),
         common::demo_config(),
@@ -79,7 +79,7 @@ fn any_request_to_a_worker_is_drawn_or_refused_in_words() {
 
 #[test]
 fn any_request_to_a_context_is_drawn_or_refused_in_words() {
-    let count = cases(150, 10_000);
+    let count = cases(100, 2000);
     let pool =
         ContextPool::open(&Engine::linked().unwrap(), common::demo_config(), patient()).unwrap();
     let start = Instant::now();

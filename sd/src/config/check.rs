@@ -49,7 +49,7 @@ impl ModelConfig {
     }
 
     /// Every file, with the field it is from.
-    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         [
             ("model", &self.model),
             ("diffusion_model", &self.diffusion_model),

@@ -34,6 +34,5 @@ pub fn read_any_from_worker(bytes: &[u8]) {
 /// Reads the bytes as a worker reads those of its host, to their end.
 #[doc(hidden)]
 pub fn read_any_from_host(mut bytes: &[u8]) {
-    let mut next = || frame::read_message::<ToWorker<'_>>(&mut bytes, MAX_REQUEST);
-    while next().is_ok() {}
+    while frame::read_message::<ToWorker<'_>>(&mut bytes, MAX_REQUEST).is_ok() {}
 }

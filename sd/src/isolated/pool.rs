@@ -1,12 +1,12 @@
 //! The pool of models in worker processes.
 
 use super::{Worker, WorkerCommand, WorkerOptions};
-use crate::{ModelConfig, Pool, PoolOptions, Result, pool::maps_by_default};
+use crate::{Engine, ModelConfig, Pool, PoolOptions, Result, pool::shared_out};
 
 /// A pool of [`Worker`]s with one configuration, a process each.
 ///
-/// Where the weights stay on the CPU they are mapped from the files, so that all workers share
-/// them, under the same conditions as in a [`ContextPool`](crate::ContextPool).
+/// On the CPU the workers share the cores and, by mapping the files, the weights, as the contexts of
+/// a [`ContextPool`](crate::ContextPool) do.
 pub type WorkerPool = Pool<Worker>;
 
 impl Pool<Worker> {
@@ -34,7 +34,7 @@ impl Pool<Worker> {
     /// [`ModelConfig::check`].
     pub fn open(
         command: WorkerCommand,
-        mut config: ModelConfig,
+        config: ModelConfig,
         worker: WorkerOptions,
         options: PoolOptions,
     ) -> Result<Self> {
@@ -42,9 +42,8 @@ impl Pool<Worker> {
         config.check()?;
         // Devices are not asked here: that would start their drivers in this process.
         let gpu = cfg!(any(feature = "cuda", feature = "vulkan", feature = "metal"));
-        if maps_by_default(&config, || Ok(gpu))? {
-            config.mmap = Some(true);
-        }
+        let cores = Engine::linked()?.physical_cores();
+        let config = shared_out(config, options.size, cores, || Ok(gpu))?;
         Self::with_factory(options, move |watch| Worker::start(&command, &config, &worker, watch))
     }
 }

@@ -49,6 +49,7 @@ object! {
     stream_layers;
     backend;
     params_backend;
+    memory_check;
     trust_pickle;
 }
 

@@ -124,8 +124,18 @@ impl TensorType {
         row.is_multiple_of(self.block).then(|| (weights / self.block).checked_mul(self.bytes))?
     }
 
+    /// The type of this name, as in `q8_0`, among those that weights can be converted to.
+    pub(crate) fn by_name(name: &str) -> Option<Self> {
+        (0..64).filter_map(Self::from_ggml).find(|kind| kind.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether rows of so many weights end with a block.
+    pub(crate) fn has_rows_of(self, weights: u64) -> bool {
+        weights.is_multiple_of(self.block)
+    }
+
     /// Bytes of so many weights without rows, the last one padded.
-    pub(super) fn bytes_of(self, weights: u64) -> Option<u64> {
+    pub(crate) fn bytes_of(self, weights: u64) -> Option<u64> {
         weights.checked_mul(self.bytes).map(|bytes| bytes.div_ceil(self.block))
     }
 }

@@ -5,11 +5,15 @@ use crate::{Context, DeviceKind, Engine, LoraApplyMode, ModelConfig, Result};
 
 /// A pool of [`Context`]s of one configuration, in this process.
 ///
-/// Where the weights stay on the CPU they are mapped from the files, so that all contexts share
-/// them: [`ModelConfig::mmap`] is on unless it was set, a GPU is there, or LoRAs are to be merged
-/// into the weights (`lora_apply_mode` `Immediately`, and Wan's second model, whose LoRAs only count
-/// merged). Only tensors whose type is not converted are mapped. With mapped weights
-/// [`LoraApplyMode::Auto`] adds LoRAs at run time, which leaves the shared weights alone.
+/// Where the engine computes on the CPU, and the configuration leaves it open:
+///
+/// - The processor is shared out: [`ModelConfig::threads`] is the physical cores divided by
+///   [`PoolOptions::size`]. The engine's threads wait for each other by spinning, so more of them
+///   than cores slow everything down many times over.
+/// - Weights are mapped from the files, so that all contexts share them: [`ModelConfig::mmap`] is
+///   on. Only tensors whose type is not converted are mapped. [`LoraApplyMode::Auto`] then adds
+///   LoRAs at run time, which leaves the shared weights alone; where they are to be merged (the mode
+///   `Immediately`, and Wan's second model, whose LoRAs only count merged), mapping stays off.
 pub type ContextPool = Pool<Context>;
 
 impl Pool<Context> {
@@ -38,35 +42,39 @@ impl Pool<Context> {
     ///
     /// # Errors
     /// Those of [`PoolOptions::check`] and of [`ModelConfig::check`].
-    pub fn open(engine: &Engine, mut config: ModelConfig, options: PoolOptions) -> Result<Self> {
+    pub fn open(engine: &Engine, config: ModelConfig, options: PoolOptions) -> Result<Self> {
+        options.check()?;
         if engine.mock {
             config.check_values()?;
         } else {
             config.check()?;
         }
-        if maps_by_default(&config, || has_gpu(engine))? {
-            config.mmap = Some(true);
-        }
+        let cores = engine.physical_cores();
+        let config = shared_out(config, options.size, cores, || has_gpu(engine))?;
         let engine = engine.clone();
         Self::with_factory(options, move |watch| Context::open(&engine, &config, watch))
     }
 }
 
-/// Whether mapping weights is for the better, and changes nothing else.
-pub(crate) fn maps_by_default(
-    config: &ModelConfig,
+/// The configuration of each of `size` models side by side, as [`ContextPool`] says.
+pub(crate) fn shared_out(
+    mut config: ModelConfig,
+    size: usize,
+    cores: u32,
     has_gpu: impl FnOnce() -> Result<bool>,
-) -> Result<bool> {
+) -> Result<ModelConfig> {
+    let chosen = config.backend.as_deref().map(str::trim);
+    if !chosen.is_some_and(|backend| backend.eq_ignore_ascii_case("cpu")) && has_gpu()? {
+        return Ok(config);
+    }
+    let size = u32::try_from(size).unwrap_or(u32::MAX).max(1);
+    config.threads = config.threads.or(Some((cores / size).max(1)));
     let merges = config.lora_apply_mode == LoraApplyMode::Immediately
         || config.high_noise_diffusion_model.is_some();
-    if config.mmap.is_some() || merges {
-        return Ok(false);
+    if !merges {
+        config.mmap = config.mmap.or(Some(true));
     }
-    let chosen = config.backend.as_deref().map(str::trim);
-    if chosen.is_some_and(|backend| backend.eq_ignore_ascii_case("cpu")) {
-        return Ok(true);
-    }
-    Ok(!has_gpu()?)
+    Ok(config)
 }
 
 fn has_gpu(engine: &Engine) -> Result<bool> {
@@ -80,20 +88,35 @@ mod tests {
     use crate::{Error, mock};
     use std::time::Duration;
 
-    fn mapped(config: ModelConfig) -> Option<bool> {
-        let pool = ContextPool::open(&mock::engine(), config, PoolOptions::default()).unwrap();
-        let context = pool.acquire(Duration::from_secs(60)).unwrap();
-        context.config().mmap
-    }
-
     #[test]
     fn weights_are_mapped_unless_that_changes_something() {
+        let mapped = |config| shared_out(config, 2, 4, || Ok(false)).unwrap().mmap;
         let config = || ModelConfig::new("any");
         assert_eq!(mapped(config()), Some(true));
         assert_eq!(mapped(config().backend("cpu")), Some(true));
         assert_eq!(mapped(config().mmap(false)), Some(false));
         assert_eq!(mapped(config().lora_apply_mode(LoraApplyMode::Immediately)), None);
         assert_eq!(mapped(config().high_noise_diffusion_model("high")), None);
+    }
+
+    #[test]
+    fn the_processor_is_shared_out() {
+        // The mock's processor has one core.
+        let config = ModelConfig::new("any");
+        let pool = ContextPool::open(&mock::engine(), config.clone(), PoolOptions::default());
+        let context = pool.unwrap().acquire(Duration::from_secs(60)).unwrap();
+        assert_eq!(context.config().threads, Some(1));
+        let threads = |config: &ModelConfig, size| {
+            shared_out(config.clone(), size, 8, || Ok(false)).unwrap().threads
+        };
+        assert_eq!(threads(&config, 1), Some(8));
+        assert_eq!(threads(&config, 3), Some(2));
+        assert_eq!(threads(&config, 1024), Some(1));
+        assert_eq!(threads(&config.clone().threads(3), 2), Some(3));
+        let on_gpu = shared_out(config.clone(), 2, 8, || Ok(true)).unwrap();
+        assert_eq!((on_gpu.threads, on_gpu.mmap), (None, None));
+        let told = shared_out(config.backend("CPU "), 2, 8, || Ok(true)).unwrap();
+        assert_eq!((told.threads, told.mmap), (Some(4), Some(true)));
     }
 
     #[test]

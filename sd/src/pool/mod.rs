@@ -25,7 +25,7 @@ mod turn;
 pub use breaker::BreakerState;
 pub use contexts::ContextPool;
 #[cfg(feature = "isolated")]
-pub(crate) use contexts::maps_by_default;
+pub(crate) use contexts::shared_out;
 pub use job::{Job, JobStatus};
 pub use job_pool::JobPool;
 pub use metrics::PoolMetrics;

@@ -102,10 +102,12 @@ impl<M: Model> Shared<M> {
 
     /// The model of a slot; opened if there is none yet.
     fn model(&self, slot: &mut Slot<M>, turn: &Turn, watch: &mut Watch<'_>) -> Result<M> {
-        let left = turn.remaining(Stage::Queued)?;
+        turn.check_cancelled(Stage::Queued)?;
+        // An open model is given out at the last moment too.
         if let Some(model) = slot.take_model() {
             return Ok(model);
         }
+        let left = turn.remaining(Stage::Queued)?;
         let mut opening = Watch::new()
             .on_progress(|progress| watch.tell(progress))
             .cancel_with(turn.token.clone());

@@ -39,11 +39,13 @@ impl Turn {
         self.deadline().filter(|_| self.kind == Kind::Job)
     }
 
-    /// How much time is left, if it is limited.
+    pub(super) fn check_cancelled(&self, stage: Stage) -> Result<()> {
+        if self.token.is_cancelled() { Err(Error::Cancelled { stage }) } else { Ok(()) }
+    }
+
+    /// How much time is left, if it is limited, and the operation goes on at all.
     pub(super) fn remaining(&self, stage: Stage) -> Result<Option<Duration>> {
-        if self.token.is_cancelled() {
-            return Err(Error::Cancelled { stage });
-        }
+        self.check_cancelled(stage)?;
         let Some(deadline) = self.deadline() else { return Ok(None) };
         match deadline.saturating_duration_since(now()) {
             Duration::ZERO => Err(self.out_of_time(stage)),

@@ -239,6 +239,19 @@ fn threads_that_do_not_start_are_errors_of_their_jobs() {
     assert_eq!(metrics.failures, 0, "none of it is the model's fault");
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn metrics_and_states_can_be_serialized() {
+    let world = World::new();
+    let pool = world.pool(options().size(1));
+    pool.generate(&ask("a")).unwrap();
+    let text = serde_json::to_string(&pool.metrics()).unwrap();
+    assert!(text.starts_with(r#"{"size":1,"queued":0,"in_use":0,"idle":1,"breaker":"closed","#));
+    assert!(text.contains(r#""sampling":{"secs":0,"nanos":7000000}"#), "{text}");
+    let status = serde_json::to_string(&JobStatus::Queued { position: 2 }).unwrap();
+    assert_eq!(status, r#"{"queued":{"position":2}}"#);
+}
+
 #[test]
 fn a_server_can_hold_any_pool() {
     let world = World::new();

@@ -89,7 +89,7 @@ fn nobody_overtakes_one_that_waits() {
 fn an_acquire_ends_when_its_time_has_passed_and_not_before() {
     let world = World::new();
     let pool = world.pool(options().size(1));
-    let _held = pool.acquire(LONG).unwrap();
+    let held = pool.acquire(LONG).unwrap();
     for timeout in [Duration::ZERO, SHORT, SHORT * 5] {
         let begin = Instant::now();
         let error = pool.acquire(timeout).err().unwrap();
@@ -99,6 +99,8 @@ fn an_acquire_ends_when_its_time_has_passed_and_not_before() {
     }
     let metrics = pool.metrics();
     assert_eq!((metrics.acquire_timeouts, metrics.queued, metrics.in_use), (3, 0, 1));
+    drop(held);
+    assert!(pool.acquire(Duration::ZERO).is_ok(), "one that is free needs no time");
 }
 
 #[test]

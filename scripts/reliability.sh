@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Prints the table of docs/reliability.md: what an application lived through, at full length. Takes
+# about an hour on two cores; not part of CI, which runs the same tests with fewer cases.
+#
+# scripts/reliability.sh [test…]: only the tests whose names contain one of these.
+# SDCPP_RELIABILITY=200 scripts/reliability.sh: 200 cases of each, in place of all.
+set -euo pipefail
+# shellcheck source=scripts/prerequisites.sh
+. "$(dirname "$0")/prerequisites.sh"
+
+export SDCPP_RELIABILITY="${SDCPP_RELIABILITY:-full}"
+mkdir -p target/reliability
+log=target/reliability/log
+
+printf '| what | cases | what came of it |\n|---|---|---|\n'
+# One at a time: they measure time and memory.
+status=0
+cargo test --quiet --locked --test reliability -- --nocapture --test-threads=1 "$@" > "$log" 2>&1 || status=$?
+# A row may come after the name of its test, on the same line.
+sed -n 's/^.*\(| .* | .* | .* |\)$/\1/p' "$log"
+[ "$status" = 0 ] || { say "failed; see $log"; tail -n 40 "$log" >&2; }
+exit "$status"

@@ -1,0 +1,439 @@
+//! How much memory a model and a picture need.
+
+use super::{
+    model::{Bytes, Evaluation, Frames, ModelFacts, Share},
+    placement::{DeviceMemory, Kept, Placement},
+};
+use crate::{
+    Architecture, Component, Device, Error, ImageRequest, ModelConfig, Result, VideoRequest,
+    context::main_file,
+};
+use std::{collections::BTreeMap, fs};
+
+/// How much memory a model and a request need, by estimate: nothing is loaded and the engine is not
+/// called.
+///
+/// Weights are counted from the headers of the files, in the types that the engine holds them in.
+/// For the compute buffers the engine's graphs are gone through with the sizes of this model and
+/// request, and ggml's rules of which tensor gets which part of a buffer. `docs/memory.md` says how
+/// far they are from what was measured.
+///
+/// ```no_run
+/// use sdcpp::{ImageRequest, MemoryEstimate, ModelConfig};
+///
+/// # fn main() -> sdcpp::Result<()> {
+/// let config = ModelConfig::new("sd15.safetensors");
+/// let estimate = MemoryEstimate::of(&config, &ImageRequest::new("a cat").size(768, 768))?;
+/// println!("{} MB, {} of them for the VAE", estimate.peak() >> 20, estimate.vae_decode >> 20);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryEstimate {
+    /// The family of the diffusion model.
+    pub architecture: Architecture,
+    /// The weights by part, those that this request needs.
+    pub weights: Vec<PartMemory>,
+    /// The largest compute buffer of the text encoders, in bytes.
+    pub text_encoding: u64,
+    /// The compute buffer of the VAE when it encodes pictures; 0 if the request has none.
+    pub vae_encode: u64,
+    /// The compute buffer of the diffusion model.
+    pub sampling: u64,
+    /// The compute buffer and outputs of a ControlNet, which are there together with that of the
+    /// diffusion model; 0 without one.
+    pub control_net: u64,
+    /// The compute buffer of the VAE when it decodes.
+    pub vae_decode: u64,
+    /// Pictures and latent pictures, in main memory.
+    pub pixels: u64,
+    /// The engine's own tables, in main memory.
+    pub overhead: u64,
+    /// Whether the blocks of this family were not looked at, so that [`sampling`](Self::sampling) is
+    /// a rule of thumb by the sizes of its matrices.
+    pub is_rough: bool,
+}
+
+/// The weights of one part of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartMemory {
+    /// Which part.
+    pub component: Component,
+    /// Bytes that are allocated for it.
+    pub allocated: u64,
+    /// Bytes that lie in the mapped file instead, which the system can drop and read again.
+    pub mapped: u64,
+}
+
+/// A part of the engine that has devices of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Module {
+    TextEncoder,
+    ClipVision,
+    Diffusion,
+    Vae,
+    ControlNet,
+    PhotoMaker,
+}
+
+impl Module {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 6] = [
+        Self::TextEncoder,
+        Self::ClipVision,
+        Self::Diffusion,
+        Self::Vae,
+        Self::ControlNet,
+        Self::PhotoMaker,
+    ];
+
+    /// Its names in specifications of devices, without dashes.
+    pub(super) const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::TextEncoder => &[
+                "te",
+                "clip",
+                "text",
+                "textencoder",
+                "textencoders",
+                "conditioner",
+                "cond",
+                "llm",
+                "t5",
+                "t5xxl",
+            ],
+            Self::ClipVision => &["clipvision", "vision"],
+            Self::Diffusion => &["diffusion", "model", "unet", "dit", "diffusionmodel"],
+            Self::Vae => &["vae", "firststage", "autoencoder", "tae"],
+            Self::ControlNet => &["controlnet", "control"],
+            Self::PhotoMaker => &["photomaker", "photomakerid", "pmid", "photo"],
+        }
+    }
+
+    fn of(component: Component) -> Self {
+        match component {
+            Component::TextEncoder(crate::TextEncoder::ClipVision) => Self::ClipVision,
+            Component::TextEncoder(_) | Component::Connectors => Self::TextEncoder,
+            Component::Vae | Component::Taesd | Component::AudioVae => Self::Vae,
+            Component::ControlNet => Self::ControlNet,
+            Component::PhotoMaker => Self::PhotoMaker,
+            _ => Self::Diffusion,
+        }
+    }
+}
+
+/// What of a request decides about memory.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Job {
+    /// Width and height of what is sampled last and decoded, in pixels.
+    size: (u32, u32),
+    frames: u32,
+    pictures: u32,
+    /// Tokens of the prompt, about.
+    words: f64,
+    /// Pixels of all references.
+    references: f64,
+    /// Whether pictures are encoded.
+    encodes: bool,
+    controlled: bool,
+    tiling: Option<crate::VaeTiling>,
+    /// Bytes of LoRA files.
+    loras: u64,
+}
+
+impl Job {
+    pub(crate) fn of_image(request: &ImageRequest) -> Self {
+        let mut size = (request.width, request.height);
+        if let (Some(outpaint), Some(init)) = (&request.outpaint, &request.init_image) {
+            size = (
+                init.width().saturating_add(outpaint.left).saturating_add(outpaint.right),
+                init.height().saturating_add(outpaint.top).saturating_add(outpaint.bottom),
+            );
+        }
+        if let Some(hires) = &request.hires {
+            let (width, height) = hires.size(size.0, size.1);
+            size = (size.0.max(width), size.1.max(height));
+        }
+        // The engine brings references to the size of the picture unless told otherwise.
+        let area = f64::from(request.width) * f64::from(request.height);
+        let reference = |picture: &image::RgbImage| match request.resize_references {
+            true => area.min(f64::from(1 << 20)),
+            false => f64::from(picture.width()) * f64::from(picture.height()),
+        };
+        Self {
+            size,
+            frames: 1,
+            pictures: request.batch,
+            words: words(&request.prompt).max(words(&request.negative_prompt)),
+            references: request.reference_images.iter().map(reference).sum(),
+            encodes: request.init_image.is_some()
+                || !request.reference_images.is_empty()
+                || request.hires.is_some(),
+            controlled: request.control_image.is_some(),
+            tiling: request.vae_tiling.clone(),
+            loras: request.loras.iter().map(|lora| file_size(&lora.path)).sum(),
+        }
+    }
+
+    pub(crate) fn of_video(request: &VideoRequest) -> Self {
+        let encodes = request.init_image.is_some()
+            || request.end_image.is_some()
+            || !request.control_frames.is_empty();
+        let mut size = (request.width, request.height);
+        if let Some(hires) = &request.hires {
+            size = hires.size(size.0, size.1);
+        }
+        Self {
+            size,
+            frames: request.frames,
+            pictures: 1,
+            words: words(&request.prompt).max(words(&request.negative_prompt)),
+            references: 0.0,
+            encodes,
+            controlled: false,
+            tiling: request.vae_tiling.clone(),
+            loras: request.loras.iter().map(|lora| file_size(&lora.path)).sum(),
+        }
+    }
+}
+
+/// Tokens of a prompt, about: a word of four letters and a space is one or two.
+fn words(prompt: &str) -> f64 {
+    (prompt.len() as f64 / 3.0).ceil() + 2.0
+}
+
+fn file_size(path: &std::path::Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+impl MemoryEstimate {
+    /// Estimates a picture.
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`](crate::ModelFile::open) for each file of the configuration, and
+    /// [`Error::Unsupported`] for pickle checkpoints and for files without a diffusion model.
+    pub fn of(config: &ModelConfig, request: &ImageRequest) -> Result<Self> {
+        let facts = facts(config)?;
+        Ok(Self::new(&facts, &Job::of_image(request)))
+    }
+
+    /// Estimates a video.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_video(config: &ModelConfig, request: &VideoRequest) -> Result<Self> {
+        let facts = facts(config)?;
+        Ok(Self::new(&facts, &Job::of_video(request)))
+    }
+
+    pub(super) fn new(facts: &ModelFacts, job: &Job) -> Self {
+        // A control picture without a ControlNet is for a model that sees it as a latent one, and
+        // VACE encodes grey frames where none are given.
+        let encodes = job.encodes
+            || job.controlled && !facts.control
+            || facts.architecture == Architecture::WanVace;
+        let job = &Job { encodes, ..job.clone() };
+        /// Of the engine's graphs and of what its allocator does not give back.
+        const OVERHEAD: u64 = 16 << 20;
+        let (width, height) = (f64::from(job.size.0), f64::from(job.size.1));
+        let whole = Frames { width, height, count: f64::from(job.frames.max(1)) };
+        let frames = facts.decoder.latent_frames(whole.count);
+        let controlled = job.controlled && facts.control;
+        let on = Evaluation {
+            pixels: whole.pixels(),
+            frames,
+            references: job.references,
+            tokens: facts.text.seen(job.words),
+            controlled,
+        };
+        let (ways, vae) = (facts.diffusion_ways, facts.vae_ways);
+        let tiling = job.tiling.as_ref();
+        let control = controlled.then(|| facts.diffusion.control_graph(ways, on)).flatten();
+        let video = facts.architecture.is_video_model();
+        // A picture is encoded alone, but a video model's first frame with all that follow.
+        let encoded = if video { whole } else { Frames { count: 1.0, ..whole } };
+        let pictures = f64::from(job.pictures) * whole.pixels() * whole.count;
+        // Floats of three colours, then bytes; and a float for each latent value, which are fewer.
+        let pixels = pictures * 3.0 * 5.0 + whole.pixels() * frames * 2.0;
+        Self {
+            architecture: facts.architecture,
+            weights: weights(facts, job),
+            text_encoding: facts.text.graphs(job.words).map(|g| g.buffer_size()).max().unwrap_or(0),
+            vae_encode: match job.encodes {
+                true => facts.decoder.encode(vae, encoded, tiling).buffer_size(),
+                false => 0,
+            },
+            sampling: facts.diffusion.graph(ways, on).buffer_size(),
+            control_net: control.map_or(0, |graph| {
+                // Its outputs are kept in a buffer of their own.
+                graph.buffer_size().saturating_add(graph.output_size())
+            }),
+            vae_decode: facts.decoder.decode(vae, whole, tiling).buffer_size(),
+            pixels: pixels as u64,
+            overhead: OVERHEAD,
+            is_rough: facts.diffusion.is_rough(),
+        }
+    }
+
+    /// Weights that are allocated, in bytes.
+    pub fn allocated(&self) -> u64 {
+        self.weights.iter().fold(0, |all, part| all.saturating_add(part.allocated))
+    }
+
+    /// Weights that lie in mapped files.
+    pub fn mapped(&self) -> u64 {
+        self.weights.iter().fold(0, |all, part| all.saturating_add(part.mapped))
+    }
+
+    /// The largest of the compute buffers: each is freed before the next is made, but for that of a
+    /// ControlNet.
+    pub fn compute(&self) -> u64 {
+        let sampling = self.sampling.saturating_add(self.control_net);
+        self.text_encoding.max(self.vae_encode).max(sampling).max(self.vae_decode)
+    }
+
+    /// The most memory at once if everything is on one device: all weights, which stay, and the
+    /// largest compute buffer. Mapped weights are not in it.
+    pub fn peak(&self) -> u64 {
+        [self.allocated(), self.compute(), self.pixels, self.overhead]
+            .iter()
+            .fold(0, |all, bytes| all.saturating_add(*bytes))
+    }
+
+    /// What each device needs of it, with the parts placed as the configuration says. Devices are
+    /// those of [`Engine::devices`](crate::Engine::devices).
+    pub fn by_device(&self, config: &ModelConfig, devices: &[Device]) -> Vec<DeviceMemory> {
+        self.still_by_device(config, devices, &BTreeMap::new())
+    }
+
+    /// The same less what is loaded already, in bytes by part.
+    pub(super) fn still_by_device(
+        &self,
+        config: &ModelConfig,
+        devices: &[Device],
+        loaded: &BTreeMap<Component, u64>,
+    ) -> Vec<DeviceMemory> {
+        let placement = Placement::new(config, devices);
+        let mut needs = Needs::default();
+        for part in &self.weights {
+            let module = Module::of(part.component);
+            let computed = placement.computed(module);
+            let all = part.allocated.saturating_add(part.mapped);
+            match placement.kept(module) {
+                Kept::Disk => needs.during_phases_of(module, &computed, all),
+                Kept::On(device) => {
+                    // Brought to where it is computed for as long as that takes.
+                    if device != computed {
+                        needs.during_phases_of(module, &computed, all);
+                    }
+                    let there = loaded.get(&part.component).copied().unwrap_or(0);
+                    needs.always(&device, part.allocated.saturating_sub(there), part.mapped);
+                }
+            }
+        }
+        for (phase, module, bytes) in [
+            (0, Module::Vae, self.vae_encode),
+            (1, Module::TextEncoder, self.text_encoding),
+            (2, Module::Diffusion, self.sampling),
+            (2, Module::ControlNet, self.control_net),
+            (3, Module::Vae, self.vae_decode),
+        ] {
+            needs.during(phase, &placement.computed(module), bytes);
+        }
+        needs.always(&placement.processor(), self.pixels.saturating_add(self.overhead), 0);
+        needs.by_device(&placement)
+    }
+}
+
+/// What devices need, by name.
+#[derive(Default)]
+struct Needs {
+    always: BTreeMap<String, Bytes>,
+    /// By phase, what comes and goes.
+    phases: [BTreeMap<String, u64>; PHASES.len()],
+}
+
+impl Needs {
+    fn always(&mut self, device: &str, own: u64, mapped: u64) {
+        let sum = self.always.entry(device.to_owned()).or_default();
+        sum.own = sum.own.saturating_add(own);
+        sum.mapped = sum.mapped.saturating_add(mapped);
+    }
+
+    fn during(&mut self, phase: usize, device: &str, bytes: u64) {
+        if let Some(phase) = self.phases.get_mut(phase) {
+            let sum = phase.entry(device.to_owned()).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+    }
+
+    fn during_phases_of(&mut self, module: Module, device: &str, bytes: u64) {
+        for (phase, modules) in PHASES.iter().enumerate() {
+            if modules.contains(&module) {
+                self.during(phase, device, bytes);
+            }
+        }
+    }
+
+    fn by_device(mut self, placement: &Placement<'_>) -> Vec<DeviceMemory> {
+        for name in self.phases.iter().flat_map(BTreeMap::keys) {
+            self.always.entry(name.clone()).or_default();
+        }
+        let mut all = Vec::new();
+        for (device, kept) in self.always {
+            let most = self.phases.iter().filter_map(|phase| phase.get(&device)).max();
+            all.push(DeviceMemory {
+                kind: placement.kind(&device),
+                bytes: kept.own.saturating_add(most.copied().unwrap_or(0)),
+                mapped: kept.mapped,
+                device,
+            });
+        }
+        all.retain(|need| need.bytes > 0 || need.mapped > 0);
+        all
+    }
+}
+
+/// Which modules a phase uses: encoding pictures, encoding text, sampling, decoding.
+const PHASES: [&[Module]; 4] = [
+    &[Module::Vae],
+    &[Module::TextEncoder, Module::ClipVision, Module::PhotoMaker],
+    &[Module::Diffusion, Module::ControlNet],
+    &[Module::Vae],
+];
+
+/// The weights that a job needs.
+fn weights(facts: &ModelFacts, job: &Job) -> Vec<PartMemory> {
+    let needed = |share: Share| match share {
+        Share::Always => true,
+        Share::Encoder => job.encodes,
+        Share::Eye => job.references > 0.0,
+    };
+    let mut all = BTreeMap::<Component, Bytes>::new();
+    for ((component, share), bytes) in &facts.weights {
+        let unused = *component == Component::ControlNet && !job.controlled;
+        if needed(*share) && !unused {
+            let sum = all.entry(*component).or_default();
+            sum.own = sum.own.saturating_add(bytes.own);
+            sum.mapped = sum.mapped.saturating_add(bytes.mapped);
+        }
+    }
+    let mut parts: Vec<_> = all
+        .into_iter()
+        .map(|(component, Bytes { own, mapped })| PartMemory { component, allocated: own, mapped })
+        .collect();
+    if job.loras > 0 {
+        parts.push(PartMemory { component: Component::Lora, allocated: job.loras, mapped: 0 });
+    }
+    parts
+}
+
+fn facts(config: &ModelConfig) -> Result<ModelFacts> {
+    ModelFacts::of(config)?.ok_or_else(|| Error::Unsupported {
+        what: format!("an estimate for {}", main_file(config).display()),
+        reason: "its headers tell of no diffusion model; pickle checkpoints are not read"
+            .to_owned(),
+    })
+}

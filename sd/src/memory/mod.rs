@@ -1,0 +1,20 @@
+//! Memory: what there is, and what a model and a picture need. `docs/memory.md` is about it.
+//!
+//! - `available`: what the process and the system have, on Linux from the files in `linux`;
+//! - `model`: what the files of a configuration tell, `graph`: the engine's graphs by size;
+//! - `estimate`: both together for one request; `placement`: on which devices;
+//! - `admission`: the check before a model is opened and before it draws.
+
+mod admission;
+mod available;
+mod estimate;
+mod graph;
+#[cfg(target_os = "linux")]
+mod linux;
+mod model;
+mod placement;
+
+pub(crate) use admission::Admission;
+pub use available::{AvailableMemory, ProcessMemory};
+pub use estimate::{MemoryEstimate, PartMemory};
+pub use placement::DeviceMemory;
