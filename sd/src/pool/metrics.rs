@@ -78,7 +78,7 @@ impl From<&Error> for Ending {
 impl PoolMetrics {
     pub(super) fn count_wait(&mut self, waited: Duration) {
         self.granted += 1;
-        self.waited += waited;
+        self.waited = self.waited.saturating_add(waited);
         self.longest_wait = self.longest_wait.max(waited);
     }
 
