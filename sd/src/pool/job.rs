@@ -3,9 +3,12 @@
 use super::{
     queue::Id,
     shared::{Shared, caught},
+};
+use crate::{
+    CancelToken, Error, Model, Result,
+    cancel::Subscription,
     sync::{Monitor, now},
 };
-use crate::{CancelToken, Error, Model, Result, cancel::Subscription};
 use std::{
     fmt,
     pin::Pin,

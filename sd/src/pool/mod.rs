@@ -3,8 +3,9 @@
 //! - `state`, with `queue`, `breaker`, `options` and `metrics`: the rules, without locks and threads;
 //! - `shared`: the state behind its lock, and the timer;
 //! - `run`, with `turn` and `slot`: operations, from the queue to giving the model back;
-//! - `job`: results that come later;
-//! - `sync`: locks, threads and time.
+//! - `job`: results that come later.
+//!
+//! Locks, threads and time are of `crate::sync`.
 
 mod breaker;
 mod contexts;
@@ -17,7 +18,6 @@ mod run;
 mod shared;
 mod slot;
 mod state;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -132,7 +132,7 @@ impl<M: Model> Pool<M> {
     }
 
     /// A model, if one is free; opens one if fewer are open than there may be. None if all are in
-    /// use, or others wait for them.
+    /// use, if others wait for them, or while the one attempt after a cool-down runs.
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire), without the timeout and the full queue.

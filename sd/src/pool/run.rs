@@ -7,12 +7,12 @@ use super::{
     shared::{Outstanding, Shared, caught},
     slot::{Lease, Slot},
     state::Verdict,
-    sync::{self, Monitor, now},
     turn::{Kind, Turn},
 };
 use crate::{
     CancelToken, Error, Generated, GeneratedVideo, Model, Result, Stage, Timings, Watch,
     cancel::Subscription,
+    sync::{self, Monitor, now},
 };
 use std::sync::{Arc, Weak};
 

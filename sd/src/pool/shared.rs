@@ -6,9 +6,12 @@ use super::{
     queue::{Id, Waiter},
     slot::Slot,
     state::{Deliveries, Delivery, Ended, Shutdown, State},
+};
+use crate::{
+    CancelToken, Error, Model, Result, Stage, Watch,
+    engine::panic_message,
     sync::{self, Monitor, now},
 };
-use crate::{CancelToken, Error, Model, Result, Stage, Watch, engine::panic_message};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,

@@ -1,7 +1,6 @@
 //! One operation of a pool, from being asked for to its end.
 
-use super::sync::now;
-use crate::{CancelToken, Error, Result, Stage};
+use crate::{CancelToken, Error, Result, Stage, sync::now};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

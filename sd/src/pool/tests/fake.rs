@@ -3,7 +3,7 @@
 use crate::{
     CancelToken, Error, Generated, GeneratedVideo, ImageRequest, Model, Pool, PoolOptions, Result,
     Stage, Timings, VideoRequest, Watch,
-    pool::sync::{Monitor, now},
+    sync::{Monitor, now},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -180,7 +180,8 @@ impl Woken {
         *self.0.lock()
     }
 
-    fn wait(&self, seen: usize) -> usize {
+    /// Waits until it was woken another time than `seen`.
+    pub(super) fn wait(&self, seen: usize) -> usize {
         let mut count = self.0.lock();
         while *count == seen {
             count = self.0.wait_until(count, None);

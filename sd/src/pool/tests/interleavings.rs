@@ -2,7 +2,10 @@
 //! places. It tells of deadlocks by itself. `scripts/shuttle.sh` runs these.
 
 use super::fake::{Fake, World, ask, block_on, options};
-use crate::{BreakerState, CancelToken, Error, Pool, Shutdown, Watch, pool::sync::clock};
+use crate::{
+    BreakerState, CancelToken, Error, Pool, Shutdown, Watch,
+    sync::{Monitor, clock},
+};
 use shuttle::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -122,6 +125,31 @@ fn jobs_are_cancelled_dropped_and_detached_anywhere() {
         let metrics = pool.metrics();
         // The detached one may still wait when the pool closes.
         assert!(metrics.cancelled >= 3 && metrics.cancelled + metrics.done == 4, "{metrics:?}");
+    });
+}
+
+#[test]
+fn a_listener_is_called_once_whenever_the_token_is_cancelled() {
+    explore(|| {
+        let (token, calls) = (CancelToken::new(), Monitor::new(0));
+        let (remote, also, listens) = (token.clone(), token.clone(), calls.clone());
+        let cancels =
+            [thread::spawn(move || remote.cancel()), thread::spawn(move || also.cancel())];
+        let stays = token.on_cancel(move || *listens.lock() += 1);
+        let leaves = {
+            let token = token.clone();
+            // Called or not, but neither twice nor stuck, also while another drops its own.
+            thread::spawn(move || {
+                let calls = Monitor::new(0);
+                let listens = calls.clone();
+                drop(token.on_cancel(move || *listens.lock() += 1));
+                assert!(*calls.lock() <= 1);
+            })
+        };
+        cancels.into_iter().for_each(|thread| thread.join().unwrap());
+        leaves.join().unwrap();
+        assert_eq!(*calls.lock(), 1);
+        drop(stays);
     });
 }
 
