@@ -239,6 +239,32 @@ fn good(pool: Pool<Fake>) {
 }
 
 #[test]
+fn a_pool_that_cannot_grow_loses_nobody() {
+    explore(|| {
+        let world = World::new();
+        let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
+        let lease = pool.acquire_with(Watch::new()).unwrap();
+        world.0.lock().bad_openings = 1;
+        let token = CancelToken::new();
+        let watch = Watch::new().cancel_with(token.clone());
+        let cancelled = pool.submit(ask("x"), watch).unwrap();
+        let waits = start(&pool, good);
+        let tries = start(&pool, |pool| drop(pool.try_acquire().unwrap()));
+        let cancels = thread::spawn(move || token.cancel());
+        let returns = thread::spawn(move || drop(lease));
+        match cancelled.wait() {
+            Ok(_) | Err(Error::Cancelled { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        for thread in [waits, tries, cancels, returns] {
+            thread.join().unwrap();
+        }
+        quiet(&pool, &world, 2);
+        assert_eq!(pool.metrics().breaker, BreakerState::Closed);
+    });
+}
+
+#[test]
 fn broken_models_are_replaced_under_load() {
     explore(|| {
         let world = World::new();
