@@ -5,7 +5,7 @@ use super::{
     options::PoolOptions,
     queue::{Id, Waiter},
     slot::Slot,
-    state::{Deliveries, Delivery, Ended, Shutdown, State},
+    state::{Deliveries, Delivery, Ended, Released, Shutdown, State},
 };
 use crate::{
     CancelToken, Error, Model, Result, Stage, Watch,
@@ -78,13 +78,16 @@ impl<M: Model> Shared<M> {
         };
         loop {
             match release(model.take(), ended) {
-                Err((closed, again)) => {
+                Released::Closed(closed, again) => {
                     discard(closed);
                     ended = again;
                 }
-                Ok(opened) => {
-                    // Without the lock: what logs is foreign code.
-                    opened.into_iter().for_each(|why| tracing::warn!(%why, "circuit opened"));
+                Released::Free(opened) => {
+                    // Without the lock, and caught: what logs is foreign code, and others wait.
+                    let _ = caught("logging", || {
+                        opened.iter().for_each(|why| tracing::warn!(%why, "circuit opened"));
+                        Ok(())
+                    });
                     return;
                 }
             }

@@ -80,8 +80,8 @@ impl<M: Model> Slot<M> {
     pub(super) fn replace(&mut self, model: M, verdict: Verdict) {
         discard(model);
         self.shared.replaced(self.id);
-        tracing::warn!(?verdict, "a model of the pool cannot be used again");
         self.ended.verdict = verdict;
+        tracing::warn!(verdict = ?self.ended.verdict, "a model of the pool cannot be used again");
     }
 }
 

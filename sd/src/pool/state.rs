@@ -60,6 +60,14 @@ pub(super) struct Ended {
     pub(super) ending: Option<Ending>,
 }
 
+/// What came of giving a slot back.
+pub(super) enum Released<M> {
+    /// It is free; why nothing is let through from now on, if this is what opened the circuit.
+    Free(Option<Error>),
+    /// The pool shuts down: the model must be dropped first.
+    Closed(M, Ended),
+}
+
 /// An operation with a slot.
 struct Active {
     token: CancelToken,
@@ -250,9 +258,7 @@ impl<M: Model> State<M> {
         }
     }
 
-    /// Takes a slot back, with its model if that can be used again. Returns why nothing is let
-    /// through from now on, if this is what opened the circuit. While the pool shuts down the model
-    /// must be dropped first: returns it as the error, and keeps the slot.
+    /// Takes a slot back, with its model if that can be used again.
     pub(super) fn release(
         &mut self,
         id: Id,
@@ -260,9 +266,9 @@ impl<M: Model> State<M> {
         ended: Ended,
         now: Instant,
         out: &mut Deliveries<M>,
-    ) -> std::result::Result<Option<Error>, (M, Ended)> {
+    ) -> Released<M> {
         match model {
-            Some(model) if self.closing.is_some() => return Err((model, ended)),
+            Some(model) if self.closing.is_some() => return Released::Closed(model, ended),
             model => self.idle.extend(model),
         }
         self.free(id);
@@ -283,7 +289,7 @@ impl<M: Model> State<M> {
             }
         }
         self.serve(now, out);
-        Ok(self.breaker.refusal(now).filter(|_| opens))
+        Released::Free(self.breaker.refusal(now).filter(|_| opens))
     }
 
     fn refuse(&mut self, id: Id, waiter: Waiter<M>, error: Error, out: &mut Deliveries<M>) {
