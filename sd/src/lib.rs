@@ -81,6 +81,7 @@ mod setters;
 mod settings;
 mod stage;
 mod step_cache;
+mod sync;
 mod timings;
 mod upscaler;
 mod vae_tiling;
