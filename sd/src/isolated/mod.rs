@@ -11,7 +11,7 @@
 //!
 //! The files:
 //! - `frame`, `message`, `wire`: what crosses the pipes;
-//! - `command`, `process`, `link`, `operation`, `worker`: the host's side;
+//! - `command`, `process`, `streams`, `link`, `operation`, `worker`: the host's side;
 //! - `serve`, `outbox`, `system`: the worker's side;
 //! - `allowance`, `lines`, `log`: bounds, and log lines.
 
@@ -30,8 +30,9 @@ mod outbox;
 mod pool;
 mod process;
 mod serve;
+mod streams;
 mod system;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod wire;
 mod worker;

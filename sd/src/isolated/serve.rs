@@ -23,11 +23,15 @@ use std::{
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// The variable by which a program knows that it is a worker: the protocol and a number that the
 /// host does not know the worker without.
 pub(super) const VARIABLE: &str = "SDCPP_WORKER";
+
+/// How often a worker looks whether its host lives.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Whether this process called [`worker_main`].
 static CALLED: AtomicBool = AtomicBool::new(false);
@@ -65,6 +69,7 @@ pub fn worker_main() {
 /// Works until the host is gone.
 fn work(nonce: &str) -> io::Result<()> {
     let host = system::parent();
+    system::no_dump();
     let (input, output) = system::take_pipes()?;
     let worker = Server::new(output);
     let forward =
@@ -72,8 +77,15 @@ fn work(nonce: &str) -> io::Result<()> {
     tracing::subscriber::set_global_default(forward).map_err(io::Error::other)?;
     let outbox = Arc::clone(&worker.outbox);
     thread::Builder::new().name("sdcpp-outbox".to_owned()).spawn(move || {
-        // The end of the input comes first as a rule; not if another child of the host has it too.
-        outbox.run(|| system::parent() == host);
+        outbox.run();
+        system::end_now();
+    })?;
+    // The end of the input comes first as a rule; not if another child of the host has it too. This
+    // thread waits for nothing, least of all for a host that does not read.
+    thread::Builder::new().name("sdcpp-host".to_owned()).spawn(move || {
+        while system::parent() == host {
+            thread::sleep(LOOK);
+        }
         system::end_now();
     })?;
     worker.serve(Engine::linked, input, nonce, || system::end_now())

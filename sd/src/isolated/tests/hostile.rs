@@ -118,7 +118,7 @@ fn one_that_does_not_stop_is_ended() {
 
 #[test]
 fn one_that_is_no_worker_is_named_with_its_last_line() {
-    let open = |body: Box<dyn FnOnce(PipeReader, PipeWriter, PipeWriter) + Send>| {
+    let open = |body: Box<dyn FnOnce(UnixStream, UnixStream, UnixStream) + Send>| {
         let connected = connected(&impatient(), body);
         let config = ModelConfig::new("any");
         match Worker::open(connected, &config, NONCE, Watch::new()).unwrap_err() {
@@ -167,7 +167,7 @@ fn endless_lines_cost_no_memory_and_errors_among_them_are_told() {
         };
         let mut bytes = frame_of(&log(3, "fine")).repeat(10_000);
         bytes.extend(frame_of(&log(1, "not fine")));
-        plays(bytes)(input, output, io::pipe().unwrap().1);
+        plays(bytes)(input, output, UnixStream::pair().unwrap().0);
     });
     let mut worker =
         Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
