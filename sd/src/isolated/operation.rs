@@ -115,7 +115,7 @@ impl<'a, 'w> Operation<'a, 'w> {
                 Arrived::Message(FromWorker::Alive) => {}
                 Arrived::Message(FromWorker::Log { level, target, text }) => {
                     if level == log::ERROR {
-                        self.worker.lines.push(&text);
+                        self.worker.lines.error(&text);
                     }
                     self.guarded(|_| {
                         log::emit(level, &target, &text);
@@ -264,7 +264,7 @@ impl<'a, 'w> Operation<'a, 'w> {
 
     fn lost(&self, broken: Broken) -> Error {
         match broken {
-            Broken::Malformed(what) => self.misbehaved(&what),
+            Broken::Malformed(what) | Broken::Unknown(what) => self.misbehaved(&what),
             Broken::NoMemory(bytes) => {
                 self.worker.process.kill();
                 let reason =
@@ -337,4 +337,20 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_of_the_host_counts_as_one_slice() {
+        let minute = Duration::from_secs(60);
+        let mut clock =
+            Clock { last: Instant::now().checked_sub(minute).unwrap(), passed: Duration::ZERO };
+        assert_eq!(clock.passed(), SLICE);
+        std::thread::sleep(Duration::from_millis(5));
+        let passed = clock.passed();
+        assert!(passed >= SLICE + Duration::from_millis(5) && passed <= 2 * SLICE, "{passed:?}");
+    }
 }

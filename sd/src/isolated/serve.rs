@@ -99,7 +99,8 @@ pub(super) struct Server {
 
 /// A message of the host, and what cancels it.
 struct Job {
-    message: ToWorker<'static>,
+    /// Or why it cannot be read.
+    message: Result<ToWorker<'static>>,
     token: CancelToken,
 }
 
@@ -139,6 +140,13 @@ impl Server {
         let mut engine = Some(engine);
         let mut context = None;
         for Job { message, token } in jobs {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    self.failed(error, usable(&context));
+                    continue;
+                }
+            };
             let result = match (message, &mut context) {
                 (ToWorker::Open { config, memory_limit, watched }, None) => {
                     let Some(engine) = engine.take() else { continue };
@@ -160,7 +168,7 @@ impl Server {
                 // The host opens one model first, and cancels by way of `receive`.
                 _ => continue,
             };
-            let usable = context.as_ref().is_some_and(|context| !context.is_poisoned());
+            let usable = usable(&context);
             match result {
                 Ok(Ok(()) | Err(Unsent::Gone)) => {}
                 Ok(Err(Unsent::TooLarge(why))) => self.failed(too_large(why), usable),
@@ -231,25 +239,47 @@ impl Server {
     }
 }
 
+fn usable(context: &Option<Context>) -> bool {
+    context.as_ref().is_some_and(|context| !context.is_poisoned())
+}
+
 /// Reads what the host sends until its end. A cancel takes effect at once, on what came last.
 fn receive(mut input: impl Read, jobs: &Sender<Job>) {
     let mut last = CancelToken::new();
     loop {
-        match frame::read_message(&mut input, MAX_REQUEST) {
-            Ok(ToWorker::Cancel) => last.cancel(),
-            Ok(message) => {
-                last = CancelToken::new();
-                if jobs.send(Job { message, token: last.clone() }).is_err() {
+        let message = match frame::read_message(&mut input, MAX_REQUEST) {
+            Ok(ToWorker::Cancel) => {
+                last.cancel();
+                continue;
+            }
+            Ok(message) => Ok(message),
+            Err(Broken::Unknown(why)) => {
+                Err(Error::invalid("request", why, "what the worker can read"))
+            }
+            Err(Broken::NoMemory(bytes)) => {
+                // The next frame begins behind it.
+                if io::copy(&mut input.by_ref().take(bytes), &mut io::sink()).is_err() {
                     return;
                 }
+                Err(no_memory(bytes))
             }
             Err(Broken::Closed) => return,
-            Err(broken) => {
+            Err(broken @ Broken::Malformed(_)) => {
                 eprintln!("the host sent what the worker cannot read: {broken:?}");
                 return;
             }
+        };
+        last = CancelToken::new();
+        if jobs.send(Job { message, token: last.clone() }).is_err() {
+            return;
         }
     }
+}
+
+fn no_memory(bytes: u64) -> Error {
+    let message = "the worker has no memory for the request".to_owned();
+    let report = Box::new(EngineReport { message, ..EngineReport::default() });
+    Error::OutOfMemory { stage: Stage::Preparing, device: None, requested: Some(bytes), report }
 }
 
 fn tell(outbox: &Outbox, progress: Progress) -> ControlFlow<()> {
