@@ -289,7 +289,7 @@ impl<'a, 'w> Operation<'a, 'w> {
         self.worker.process.kill();
         let ended = self.worker.process.wait(LAST_WORDS).map(super::process::how);
         if let Some((signal, reason)) = ended
-            && (before.is_some() || !matches!(signal, Some(OWN_SIGNAL)))
+            && (before.is_some() || signal.is_some_and(|signal| signal != OWN_SIGNAL))
         {
             // It crashed, and something kept its streams open, or it was slow to end.
             return self.crashed(signal, reason);
