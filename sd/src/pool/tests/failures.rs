@@ -276,7 +276,11 @@ fn what_logs_may_ask_the_pool() {
     let (sender, logged) = std::sync::mpsc::channel();
     // On a thread of its own, which may be stuck.
     thread::spawn(move || {
-        tracing::subscriber::with_default(nosy::Nosy(pool.clone(), sender), || {
+        let nosy = tracing::Dispatch::new(nosy::Nosy(pool.clone(), sender));
+        // With a single one, tracing asks only the thread that first comes by whether to log: one of
+        // another test, as a rule, which has no subscriber.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        tracing::dispatcher::with_default(&nosy, || {
             assert!(pool.generate(&ask("x")).is_err());
             while matches!(pool.metrics().breaker, BreakerState::Open { .. }) {
                 thread::sleep(Duration::from_millis(1));

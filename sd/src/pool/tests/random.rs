@@ -64,7 +64,8 @@ fn run(steps: Vec<Step>, size: usize) {
                 Err(error) => {
                     assert!(matches!(error, Error::QueueFull { limit: 3 }), "{error}");
                     let metrics = pool.metrics();
-                    assert_eq!(metrics.queued, 3);
+                    // Those that went back come on top.
+                    assert!((3..=3 + size).contains(&metrics.queued), "{metrics:?}");
                     assert!(metrics.in_use == size || metrics.failures > 0, "{metrics:?}");
                 }
             },
