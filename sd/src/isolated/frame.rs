@@ -1,4 +1,4 @@
-//! Frames: what crosses the pipes between a host and its worker.
+//! Frames: what crosses the streams between a host and its worker.
 //!
 //! A frame is the length of its payload (four bytes, the lowest first), its kind (one byte), and the
 //! payload: a message in MessagePack, or the bare bytes that a message announced. A length is judged

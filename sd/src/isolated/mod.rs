@@ -12,7 +12,7 @@
 //! taken for them, and one that sends anything else is killed. A worker trusts its host.
 //!
 //! The files:
-//! - `frame`, `message`, `wire`: what crosses the pipes;
+//! - `frame`, `message`, `wire`: what crosses the streams;
 //! - `command`, `process`, `streams`, `link`, `operation`, `worker`: the host's side;
 //! - `serve`, `outbox`, `system`: the worker's side;
 //! - `allowance`, `lines`, `log`: bounds, and log lines.
@@ -34,7 +34,8 @@ mod process;
 mod serve;
 mod streams;
 mod system;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod wire;
 mod worker;

@@ -147,7 +147,6 @@ fn a_request_that_cannot_be_read_is_answered() {
     };
     send(b"\xa7Nothing");
     send(&[0xc1]);
-    drop(send);
     host.shutdown(std::net::Shutdown::Write).unwrap();
     let mut next = || frame::read_message::<FromWorker>(&mut answers, MAX_MESSAGE).unwrap();
     assert!(matches!(next(), FromWorker::Hello { .. }));
