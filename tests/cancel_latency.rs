@@ -21,7 +21,7 @@ use std::{
 };
 
 /// Pictures cancelled of each kind.
-const CANCELS: u32 = 24;
+const CANCELS: u32 = 8;
 
 /// The gaps between two questions, by the engine's number of the stage.
 static GAPS: Mutex<BTreeMap<i32, Vec<Duration>>> = Mutex::new(BTreeMap::new());
@@ -135,22 +135,37 @@ fn measure_answer() {
 }
 
 #[test]
-#[ignore = "takes half an hour"]
-fn how_long_a_stop_takes() {
+#[ignore = "a measurement"]
+fn a_stop_of_the_demo() {
     println!("{} threads", Engine::linked().unwrap().physical_cores());
     measure_answer();
     let mut demo = demo_config();
     demo.threads = None;
-    let picture = |side| test_picture(side, side);
-    measure("demo, 128x128", demo, &demo_request("a red circle").init_image(picture(128)));
-    let real = ModelConfig::new(sdcpp_test_support::sd1_real_size_aliased().unwrap()).mmap(true);
-    for side in [256, 512] {
-        let request = unet_request()
-            .cfg_scale(1.0)
-            .steps(1)
-            .size(side, side)
-            .init_image(picture(side))
-            .denoising_strength(1.0);
-        measure(&format!("SD 1.5 of the real size, {side}x{side}"), real.clone(), &request);
-    }
+    let request = demo_request("a red circle").init_image(test_picture(128, 128));
+    measure("demo, 128x128", demo, &request);
+}
+
+/// SD 1.5 with random weights.
+fn measure_real_size(side: u32) {
+    let model = sdcpp_test_support::sd1_real_size_aliased().unwrap();
+    let request = unet_request()
+        .cfg_scale(1.0)
+        .steps(1)
+        .size(side, side)
+        .init_image(test_picture(side, side))
+        .denoising_strength(1.0);
+    let name = format!("SD 1.5 of the real size, {side}x{side}");
+    measure(&name, ModelConfig::new(model).mmap(true), &request);
+}
+
+#[test]
+#[ignore = "a measurement of minutes"]
+fn a_stop_of_the_real_size_at_256() {
+    measure_real_size(256);
+}
+
+#[test]
+#[ignore = "a measurement of a quarter of an hour"]
+fn a_stop_of_the_real_size_at_512() {
+    measure_real_size(512);
 }

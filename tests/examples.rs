@@ -4,11 +4,10 @@
 
 mod common;
 
-use common::{demo, demo_request};
+use common::{demo, demo_request, example};
 use sdcpp::image::{self, GrayImage, Luma, RgbImage};
 use std::{
     fs,
-    path::{Path, PathBuf},
     process::{Command, Output},
 };
 use tempfile::TempDir;
@@ -37,15 +36,6 @@ fn refused(folder: &TempDir, name: &str, arguments: &[&str]) -> String {
     let output = run(folder, name, arguments);
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// The example of this name: `cargo test` builds examples, beside the tests.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "missing: cargo build --example {name}");
-    path
 }
 
 /// A red circle left of a blue square, 256 by 128, drawn by the demo model.

@@ -11,7 +11,7 @@ use common::{
     },
     unet_request,
 };
-use sdcpp::{ImageRequest, MemoryEstimate, ModelConfig, VaeTiling, VideoRequest};
+use sdcpp::{Context, Error, ImageRequest, MemoryEstimate, ModelConfig, VaeTiling, VideoRequest};
 use sdcpp_test_support::{
     self as models, ErnieImage, Flux, FluxKind, Llm, QwenImage, UNetFamily, VideoLatent, Wan,
     ZImage,
@@ -140,4 +140,126 @@ fn videos_need_what_is_estimated() {
     let mut ltx_request = request(9).size(128, 128);
     ltx_request.prompt = "<unused5>".to_owned();
     assert_video("LTX-2", &ltx(), &ltx_request);
+}
+
+/// A child process's part: opens the demo model and draws, and says how that ended.
+#[cfg(unix)]
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn child() {
+    let Ok(size) = std::env::var("MEMORY_TEST_SIZE") else { return };
+    let size = size.parse().unwrap();
+    let checked = std::env::var("MEMORY_TEST_CHECK").unwrap() == "1";
+    let config = demo_config().memory_check(checked);
+    let request = common::quick_request("a red circle").size(size, size).steps(1);
+    let drawn = Context::new(config).and_then(|mut context| context.generate(&request));
+    match drawn {
+        Ok(_) => println!("ended: drawn"),
+        Err(error) => println!("ended: {} {}: {error}", error.kind(), error.is_out_of_memory()),
+    }
+}
+
+/// Runs the child under a limit of the shell's `ulimit`, in KiB, and gives how it ended.
+#[cfg(unix)]
+fn limited(limit: &str, size: u32, check: bool) -> String {
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{limit}; exec \"$0\" --ignored --exact child --nocapture")])
+        .arg(std::env::current_exe().unwrap())
+        .env("MEMORY_TEST_SIZE", size.to_string())
+        .env("MEMORY_TEST_CHECK", if check { "1" } else { "0" })
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let ended =
+        text.lines().find_map(|line| line.split_once("ended: ")).map(|(_, end)| end.to_owned());
+    ended.unwrap_or_else(|| {
+        format!("{:?} {}", output.status, String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn a_picture_that_does_not_fit_is_refused_with_numbers_before_it_begins() {
+    // Of the address space the engine takes some hundred megabytes for itself.
+    let gigabyte = "ulimit -v 1048576";
+    assert_eq!(limited(gigabyte, 64, true), "drawn");
+    let refused = limited(gigabyte, 1024, true);
+    assert!(refused.starts_with("insufficient_memory true: drawing 1024x1024 with "), "{refused}");
+    assert!(refused.contains("demo_q8_0.gguf needs about 2"), "{refused}");
+    assert!(refused.contains(" MiB of memory on CPU, and "), "{refused}");
+    let tried = limited(gigabyte, 1024, false);
+    assert!(tried.starts_with("out_of_memory true: out of memory while decoding"), "{tried}");
+}
+
+/// The least that each limit must leave, found by trying: what still draws is not refused.
+#[cfg(unix)]
+#[test]
+#[ignore = "takes minutes; scripts/memory.sh runs it"]
+fn what_just_fits_is_not_refused() {
+    for kind in ["-v", "-d"] {
+        for size in [64, 384] {
+            let (mut low, mut high) = (0_u64, 4 << 20);
+            while high - low > 16 << 10 {
+                let middle = low.midpoint(high);
+                match limited(&format!("ulimit {kind} {middle}"), size, false).as_str() {
+                    "drawn" => high = middle,
+                    _ => low = middle,
+                }
+            }
+            let least = format!("ulimit {kind} {high}");
+            assert_eq!(limited(&least, size, true), "drawn", "{least} KiB for {size}");
+        }
+    }
+}
+
+#[test]
+fn what_no_machine_has_is_refused_and_the_context_draws_on() {
+    let mut context = Context::new(demo_config()).unwrap();
+    let quick = common::quick_request("a red circle");
+    let error = context.generate(&quick.clone().size(16_384, 16_384)).unwrap_err();
+    let Error::InsufficientMemory { doing, device, needed, available } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(doing.starts_with("drawing 16384x16384 with ") && device == "CPU", "{error}");
+    assert!(needed > available, "{error}");
+    assert!(error.advice().unwrap().contains("tiling"));
+    assert!(context.generate(&quick).is_ok());
+    // In tiles the decoder needs little, and the transformer still too much.
+    let tiled = quick.size(16_384, 16_384).vae_tiling(VaeTiling::default());
+    let estimate = MemoryEstimate::of(&demo_config(), &tiled).unwrap();
+    assert!(estimate.vae_decode < 1 << 30 && estimate.sampling > 1 << 40, "{estimate:?}");
+}
+
+/// A model whose files have no room: it is refused when it is opened.
+#[cfg(unix)]
+#[test]
+fn weights_that_do_not_fit_are_refused_before_loading() {
+    if std::env::var_os("MEMORY_TEST_LOADS").is_some() {
+        let config = ModelConfig::new(models::sd1_real_size_aliased().unwrap()).mmap(false);
+        let error = Context::new(config).unwrap_err();
+        println!("ended: {} {error}", error.kind());
+        return;
+    }
+    models::sd1_real_size_aliased().unwrap();
+    let name = "weights_that_do_not_fit_are_refused_before_loading";
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -v 1048576; exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(name)
+        .env("MEMORY_TEST_LOADS", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("ended: insufficient_memory loading "), "{text}");
+    assert!(text.contains(" needs about 2"), "{text}");
+}
+
+#[test]
+fn files_that_tell_nothing_have_no_estimate() {
+    let request = ImageRequest::new("x");
+    let tae = ModelConfig::new(models::tae(16, F16).unwrap());
+    let error = MemoryEstimate::of(&tae, &request).unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+    let error = MemoryEstimate::of(&ModelConfig::new("none.gguf"), &request).unwrap_err();
+    assert!(matches!(error, Error::FileNotFound { .. }), "{error:?}");
 }

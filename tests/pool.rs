@@ -6,8 +6,8 @@ mod common;
 
 use common::{demo, demo_config, quick_request};
 use sdcpp::{
-    CancelToken, ContextPool, Engine, Error, ImageRequest, JobStatus, PoolOptions, Progress,
-    Shutdown, Stage, Watch,
+    CancelToken, ContextPool, DeviceKind, Engine, Error, ImageRequest, JobStatus, PoolOptions,
+    Progress, Shutdown, Stage, Watch,
 };
 use std::{
     ops::ControlFlow,
@@ -79,7 +79,8 @@ fn two_contexts_at_once_draw_as_one_alone() {
     assert_eq!((metrics.opened, metrics.done, metrics.idle, metrics.replaced), (2, 6, 2, 0));
     assert!(metrics.timings.sampling > Duration::ZERO && metrics.longest_wait > Duration::ZERO);
     let lease = pool.acquire(LONG).unwrap();
-    let gpus = lease.engine().devices().unwrap().iter().any(|d| d.kind == sdcpp::DeviceKind::Gpu);
+    let is_gpu = |kind| matches!(kind, DeviceKind::Gpu | DeviceKind::IntegratedGpu);
+    let gpus = lease.engine().devices().unwrap().iter().any(|device| is_gpu(device.kind));
     assert_eq!(lease.config().mmap, if gpus { None } else { Some(true) });
     drop(lease);
     pool.shutdown(Shutdown::Finish);

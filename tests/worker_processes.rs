@@ -34,7 +34,10 @@ fn exists(process: u32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
 }
 
-/// Waits until a process has ended, at most two seconds. Who waits for one whose host is gone is the
+/// No test of what happens at once fails on a machine that is busy.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Waits until a process has ended, and not for ever. Who waits for one whose host is gone is the
 /// system's business.
 fn gone(process: u32) -> Duration {
     let lives = || {
@@ -43,7 +46,7 @@ fn gone(process: u32) -> Duration {
     };
     let start = Instant::now();
     while lives() {
-        assert!(start.elapsed() < Duration::from_secs(2), "process {process} is still there");
+        assert!(start.elapsed() < LONG, "process {process} is still there");
         thread::sleep(Duration::from_millis(2));
     }
     start.elapsed()
@@ -110,7 +113,7 @@ fn killed_while_idle_it_is_known_to_be_unusable() {
     send("-9", id);
     let start = Instant::now();
     while worker.is_usable() {
-        assert!(start.elapsed() < Duration::from_secs(2));
+        assert!(start.elapsed() < LONG);
     }
     let error = worker.generate(&quick_request("x")).unwrap_err();
     assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
@@ -131,13 +134,15 @@ fn stopped_by_a_signal_it_is_ended() {
     // A hard deadline: what cannot stop is killed when the grace is over.
     let grace = WorkerOptions::default().grace(Duration::from_millis(200));
     let mut worker = worker_with(&grace);
+    // The first picture takes longer than the others: it must come to its first step in time.
+    worker.generate(&quick_request("a red circle")).unwrap();
     let id = worker.process_id();
-    let limit = Duration::from_millis(500);
+    let limit = Duration::from_secs(5);
     let start = Instant::now();
     let watch = at_first_step(|| send("-STOP", id)).time_limit(limit);
     let error = worker.generate_with(&long, watch).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < limit + LONG, "{:?}", start.elapsed());
     assert!(!worker.is_usable());
     drop(worker);
     gone(id);
@@ -151,7 +156,7 @@ fn dropped_it_is_gone() {
     let start = Instant::now();
     drop(worker);
     assert!(!exists(id), "no zombie");
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
 }
 
 /// A program of the shell that plays a worker.
@@ -168,7 +173,6 @@ fn programs_that_are_no_workers_are_refused() {
         ("echo no such library >&2; exit 1", "its last line: no such library"),
         ("kill -SEGV $$", "was killed by signal 11"),
         ("sleep 100", "did not greet within 1s"),
-        ("sleep 100 & sleep 100", "did not greet within 1s"),
         ("cat /dev/urandom", "because it sent"),
         ("printf '\\377\\377\\377\\377\\001'; sleep 100", "a message of 4294967295 bytes"),
         ("yes >&2", "did not greet within 1s"),
@@ -177,7 +181,7 @@ fn programs_that_are_no_workers_are_refused() {
         let error = shell(script, &soon);
         let Error::WorkerStart { program, reason } = &error else { panic!("{error:?}") };
         assert!(program.ends_with("sh") && reason.contains(says), "{script}: {reason}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{script}: {:?}", start.elapsed());
+        assert!(start.elapsed() < LONG, "{script}: {:?}", start.elapsed());
         assert!(error.to_string().len() < 2000);
     }
     let nowhere = WorkerCommand::program("/no/such/worker");
@@ -189,6 +193,64 @@ fn programs_that_are_no_workers_are_refused() {
     let none = WorkerOptions::default().memory_limit(1);
     let error = Worker::start(&command(), demo_config(), &none, Watch::new()).unwrap_err();
     assert!(matches!(error, Error::InvalidParameter { .. }), "{error:?}");
+}
+
+/// What a worker started ends with it, whether it is killed or ends by itself; and one that left its
+/// group does not keep the host waiting for its streams.
+#[test]
+fn what_a_worker_started_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("left");
+    let soon = WorkerOptions::default().start_timeout(Duration::from_secs(3));
+    for (starts, then, says) in [
+        ("sleep 100", "sleep 100", "did not greet within 3s"),
+        ("sleep 100", "exit 3", "ended with exit code 3"),
+        ("setsid sleep 5", "exit 3", "ended with exit code 3"),
+    ] {
+        let error = shell(&format!("{starts} & echo $! > {}; {then}", left.display()), &soon);
+        assert!(error.to_string().contains(says), "{starts}, {then}: {error}");
+        gone(fs::read_to_string(&left).unwrap().trim().parse().unwrap());
+    }
+}
+
+/// A worker whose input another process holds open, and which waits for a host that does not read,
+/// ends when the host does.
+#[test]
+fn a_worker_sees_that_its_host_is_gone_without_the_end_of_its_input() {
+    let folder = tempfile::tempdir().unwrap();
+    // The shell is the host, `sleep` what it was forked from: it has both pipes open for reading and
+    // for writing. The second pipe is full before the worker greets.
+    let script = "mkfifo in out; sleep 100 3<>in 4<>out & echo $! > holder
+        exec 5<>out; head -c 65536 /dev/zero >&5
+        SDCPP_WORKER=1:x \"$1\" < in > out 5>&- & echo $! > worker
+        echo ready; wait";
+    let mut host = Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_sdcpp-worker")])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), "ready");
+    let number = |name: &str| -> u32 {
+        fs::read_to_string(folder.path().join(name)).unwrap().trim().parse().unwrap()
+    };
+    let (worker, holder) = (number("worker"), number("holder"));
+    let threads = || fs::read_dir(format!("/proc/{worker}/task")).map_or(0, Iterator::count);
+    let start = Instant::now();
+    // The main thread, and three more: it has begun to work.
+    while threads() < 4 {
+        assert!(start.elapsed() < LONG, "{} threads", threads());
+        thread::sleep(Duration::from_millis(5));
+    }
+    thread::sleep(Duration::from_secs(1));
+    assert!(exists(worker), "it works while its host lives");
+    send("-9", host.id());
+    host.wait().unwrap();
+    println!("gone {:?} after its host", gone(worker));
+    assert!(exists(holder), "its pipes were open still");
+    send("-9", holder);
 }
 
 /// This program does not call `worker_main`. Started as a worker all the same, it runs its tests, and
@@ -207,9 +269,18 @@ fn a_program_that_forgot_the_call_cannot_be_its_own_worker() {
         error.to_string().contains("must call sdcpp::isolated::worker_main() first"),
         "{error}"
     );
-    let forced = WorkerCommand::program(std::env::current_exe().unwrap())
+    let name = "a_program_that_forgot_the_call_cannot_be_its_own_worker";
+    let program = std::env::current_exe().unwrap();
+    let child = Command::new(&program)
+        .args(["--exact", name, "--nocapture"])
+        .envs([("SDCPP_TEST_AS_WORKER", "1"), ("SDCPP_WORKER", "1:x")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && text.contains("refused in the child"), "{text}");
+    let forced = WorkerCommand::program(program)
         .arg("--exact")
-        .arg("a_program_that_forgot_the_call_cannot_be_its_own_worker")
+        .arg(name)
         .arg("--nocapture")
         .env("SDCPP_TEST_AS_WORKER", "1");
     let options = WorkerOptions::default();

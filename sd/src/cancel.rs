@@ -1,11 +1,12 @@
 //! Asking an operation to stop, from anywhere.
 
+use crate::sync::{
+    Lock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
 };
 
 /// Stops an operation from anywhere. Clones share one state.
@@ -19,14 +20,7 @@ struct State {
     cancelled: AtomicBool,
     next: AtomicU64,
     /// Who waits without asking again and again: a queue, a worker's host.
-    listeners: Mutex<Vec<(u64, Listener)>>,
-}
-
-impl State {
-    fn listeners(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Listener)>> {
-        // A listener that panics leaves the list as it was.
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    listeners: Lock<Vec<(u64, Listener)>>,
 }
 
 impl CancelToken {
@@ -41,7 +35,7 @@ impl CancelToken {
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
         // Called without the lock: a listener may drop its own subscription.
-        let listeners = std::mem::take(&mut *self.0.listeners());
+        let listeners = std::mem::take(&mut *self.0.listeners.lock());
         for (_, listener) in listeners {
             listener();
         }
@@ -56,7 +50,7 @@ impl CancelToken {
     /// it is already. Not any more when the subscription is dropped, unless it is running by then.
     pub(crate) fn on_cancel(&self, listener: impl FnOnce() + Send + 'static) -> Subscription {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let mut listeners = self.0.listeners();
+        let mut listeners = self.0.listeners.lock();
         // Asked under the lock: `cancel` sets the flag before it takes the list.
         if self.is_cancelled() {
             drop(listeners);
@@ -91,7 +85,7 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let Some(state) = self.state.upgrade() else { return };
         let removed = {
-            let mut listeners = state.listeners();
+            let mut listeners = state.listeners.lock();
             let at = listeners.iter().position(|(id, _)| *id == self.id);
             at.map(|at| listeners.swap_remove(at))
         };
@@ -103,7 +97,7 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use crate::sync::atomic::AtomicUsize;
 
     #[test]
     fn listeners_are_called_once_and_not_after_they_left() {

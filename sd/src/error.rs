@@ -250,7 +250,7 @@ pub enum Error {
         reason: String,
         /// What it was doing.
         stage: Stage,
-        /// The last lines it wrote to its log and to standard error.
+        /// Its log's last ERROR lines, and behind them the last lines it wrote to standard error.
         lines: Vec<String>,
     },
 

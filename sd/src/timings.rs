@@ -29,15 +29,17 @@ pub struct Timings {
 }
 
 impl AddAssign for Timings {
-    /// Adds up each phase.
+    /// Adds up each phase; [`Duration::MAX`] is the most.
     fn add_assign(&mut self, other: Self) {
-        self.load += other.load;
-        self.text_encoding += other.text_encoding;
-        self.image_encoding += other.image_encoding;
-        self.sampling += other.sampling;
-        self.decoding += other.decoding;
-        self.upscaling += other.upscaling;
-        self.total += other.total;
+        // Worker processes tell theirs, and may tell anything.
+        let add = |phase: &mut Duration, time| *phase = phase.saturating_add(time);
+        add(&mut self.load, other.load);
+        add(&mut self.text_encoding, other.text_encoding);
+        add(&mut self.image_encoding, other.image_encoding);
+        add(&mut self.sampling, other.sampling);
+        add(&mut self.decoding, other.decoding);
+        add(&mut self.upscaling, other.upscaling);
+        add(&mut self.total, other.total);
     }
 }
 
@@ -89,6 +91,23 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn absurd_times_add_up_to_the_most() {
+        let all = Duration::MAX;
+        let absurd = Timings {
+            load: all,
+            text_encoding: all,
+            image_encoding: all,
+            sampling: all,
+            decoding: all,
+            upscaling: all,
+            total: all,
+        };
+        let mut sum = absurd;
+        sum += absurd;
+        assert_eq!(sum, absurd);
+    }
 
     #[test]
     fn phases_add_up() {

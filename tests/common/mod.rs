@@ -89,6 +89,15 @@ pub(crate) fn unet_request() -> ImageRequest {
     ImageRequest::new("a cat").size(64, 64).steps(2).cfg_scale(7.0).sampler(Sampler::EulerA).seed(7)
 }
 
+/// The example of this name: `cargo test` builds examples, beside the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test's program");
+    let profile = test.parent().and_then(Path::parent).expect("a folder of the profile");
+    let path = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.is_file(), "missing: cargo build --example {name}");
+    path
+}
+
 /// A picture with some structure, the same everywhere.
 pub(crate) fn test_picture(width: u32, height: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {

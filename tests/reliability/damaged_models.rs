@@ -1,10 +1,16 @@
-//! Damaged model files, each opened and drawn with in a worker process.
+//! Damaged model files, each drawn with by a pool of worker processes.
 
-use super::{cases, common, kinds::Kinds, random, random_requests::worker_command, row};
+use super::{
+    cases, common,
+    kinds::Kinds,
+    random,
+    random_requests::{patient, worker_command},
+    row,
+};
 use fastrand::Rng;
 use sdcpp::{
     Context, ModelConfig, ModelFile, Watch,
-    isolated::{Worker, WorkerOptions},
+    isolated::{WorkerOptions, WorkerPool},
 };
 use sdcpp_test_support::{FloatType, Format};
 use std::{
@@ -76,7 +82,7 @@ fn any_damage_to_a_model_is_drawn_with_or_refused_in_words() {
     let models = whole_models(folder.path());
     let (model, taesd) = common::demo_files();
     let request = common::quick_request("a red circle").steps(1);
-    let (mut opened, mut drawn) = (Kinds::default(), Kinds::default());
+    let mut kinds = Kinds::default();
     let start = Instant::now();
     for case in 0..count {
         let mut rng = Rng::with_seed(case as u64);
@@ -89,26 +95,22 @@ fn any_damage_to_a_model_is_drawn_with_or_refused_in_words() {
         };
         let config = config.threads(1);
         let limit = || Watch::new().time_limit(Duration::from_secs(30));
-        let worker = Worker::start(&worker_command(), &config, &WorkerOptions::default(), limit());
-        opened.add(&worker);
-        match worker {
-            Ok(mut worker) => {
-                let came = worker.generate_with(&request, limit());
-                if let Err(error) = &came
-                    && error.kind() == "worker_crashed"
-                {
-                    println!("case {case}: {error}");
-                }
-                drawn.add(&came);
+        let pool =
+            WorkerPool::open(worker_command(), config, WorkerOptions::default(), patient().size(1));
+        let came = pool.and_then(|pool| pool.generate_with(&request, limit()));
+        if let Err(error) = &came {
+            assert_ne!(error.kind(), "worker_start", "{error}");
+            if error.kind() == "worker_crashed" {
+                println!("case {case}: {error}");
             }
-            Err(error) => assert_ne!(error.kind(), "worker_start", "{error}"),
         }
+        kinds.add(&came);
     }
     // The host is as it was.
     Context::new(common::demo_config()).unwrap().generate(&request).unwrap();
     row(
-        "damaged model files in worker processes",
+        "damaged model files in a pool of worker processes",
         format!("{count} in {:.0} s", start.elapsed().as_secs_f64()),
-        format!("host alive; opening: {opened}; then drawing: {drawn}"),
+        format!("host alive; {kinds}"),
     );
 }

@@ -12,6 +12,7 @@ mod kinds;
 mod random;
 mod random_requests;
 mod recovery;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod soak;
 
 /// How many cases to run: few in CI, all where `SDCPP_RELIABILITY` is `full`.

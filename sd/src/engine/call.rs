@@ -50,6 +50,19 @@ pub(crate) struct Lines {
     pub(crate) family: Option<String>,
 }
 
+impl Lines {
+    /// Keeps a warning. The engine's own words are bounded: a hostile file can make it warn about
+    /// every tensor. Typed ones come at most a few times for each picture.
+    fn warn(&mut self, warning: Warning) {
+        const MOST: usize = 100;
+        let of_engine = |warning: &Warning| matches!(warning, Warning::Engine(_));
+        let full = || self.warnings.iter().filter(|w| of_engine(w)).count() >= MOST;
+        if !of_engine(&warning) || !full() {
+            self.warnings.push(warning);
+        }
+    }
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -165,10 +178,7 @@ impl Hooked<'_> {
     fn on_log(&mut self, level: i32, line: &str, message: &str) {
         log::emit(level, line);
         if level == log::WARN {
-            // Bounded: a hostile file can make the engine warn about every tensor.
-            if self.lines.warnings.len() < 100 {
-                self.lines.warnings.push(Warning::of_engine(message));
-            }
+            self.lines.warn(Warning::of_engine(message));
         } else if let Some(family) = message.strip_prefix("Version: ") {
             self.lines.family = Some(family.trim().to_owned());
         }
@@ -346,5 +356,23 @@ extern "C" fn on_preview(
             hooked.on_preview(step, frames, noisy != 0);
             ControlFlow::Continue(())
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_words_of_the_engine_push_no_typed_warning_out() {
+        let mut lines = Lines::default();
+        for number in 0..500 {
+            lines.warn(Warning::Engine(format!("tensor {number}")));
+        }
+        lines.warn(Warning::DecodedInTiles);
+        lines.warn(Warning::NotFinite { values: 3 });
+        assert_eq!(lines.warnings.len(), 102);
+        let last = [Warning::DecodedInTiles, Warning::NotFinite { values: 3 }];
+        assert_eq!(lines.warnings[100..], last);
     }
 }

@@ -37,7 +37,8 @@ impl Allowance {
     }
 
     pub(super) fn of_video(request: &VideoRequest) -> Self {
-        const MOST_SAMPLES_A_SECOND: u64 = 192_000 * 2;
+        /// LTX makes at most 48 kHz, stereo.
+        const MOST_SAMPLES_A_SECOND: u64 = 48_000 * 2;
         let mut size = Size::of(request.width, request.height, request.hires.as_ref());
         if request.hires.is_some() {
             // LTX's upscaler has a factor of its own.

@@ -1,12 +1,15 @@
 //! Which program is the worker.
 
-use super::serve::{VARIABLE, called_first};
+use super::{
+    serve::{VARIABLE, called_first},
+    streams::{self, Streams},
+};
 use crate::{Error, Result};
 use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
 };
 
 /// The name of the worker program that comes with this crate's repository.
@@ -90,7 +93,7 @@ impl WorkerCommand {
     ///
     /// # Errors
     /// [`Error::WorkerStart`].
-    pub(super) fn spawn(&self, nonce: &str) -> Result<Child> {
+    pub(super) fn spawn(&self, nonce: &str) -> Result<(Child, Streams)> {
         let path = self.path();
         let refused = |reason: String| Error::WorkerStart { program: path.clone(), reason };
         if env::var_os(VARIABLE).is_some() {
@@ -108,16 +111,14 @@ impl WorkerCommand {
                     .to_owned(),
             ));
         }
-        self.command(&path)
+        let mut command = self.command(&path);
+        command
             .args(&self.arguments)
             .envs(allocator())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env(VARIABLE, format!("{}:{nonce}", super::message::PROTOCOL))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| refused(e.to_string()))
+            .env(VARIABLE, format!("{}:{nonce}", super::message::PROTOCOL));
+        // It is dropped there, and with it the worker's ends of the streams.
+        streams::spawn(command).map_err(|e| refused(e.to_string()))
     }
 
     fn command(&self, path: &Path) -> Command {

@@ -1,4 +1,4 @@
-//! Frames: what crosses the pipes between a host and its worker.
+//! Frames: what crosses the streams between a host and its worker.
 //!
 //! A frame is the length of its payload (four bytes, the lowest first), its kind (one byte), and the
 //! payload: a message in MessagePack, or the bare bytes that a message announced. A length is judged
@@ -30,7 +30,9 @@ pub(super) enum Broken {
     Closed,
     /// It sends what is no frame, or one that was not to come.
     Malformed(String),
-    /// There is no memory for what it sends.
+    /// It sends a frame whose payload cannot be read. The next one can.
+    Unknown(String),
+    /// There is no memory for what it sends: for so many bytes, none of which was read.
     NoMemory(u64),
 }
 
@@ -83,7 +85,7 @@ pub(super) fn read_message<T: DeserializeOwned>(
         return Err(Broken::Malformed(text));
     }
     let payload = read_payload(from, length, || {})?;
-    decode(&payload).map_err(|text| Broken::Malformed(format!("no known message: {text}")))
+    decode(&payload).map_err(|text| Broken::Unknown(format!("no known message: {text}")))
 }
 
 /// Reads bare bytes, of which there must be `length`; calls `alive` whenever some have come.

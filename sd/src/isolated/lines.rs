@@ -1,12 +1,14 @@
 //! The last lines of a worker, for the error when it crashes.
 
+use super::lock;
+use serde::{Deserialize, Deserializer};
 use std::{
     collections::VecDeque,
-    io::Read,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    io::{ErrorKind, Read},
+    sync::{Arc, Mutex},
 };
 
-/// How many lines are kept.
+/// How many lines of each source are kept.
 pub(super) const KEPT: usize = 40;
 
 /// How many characters of a line are kept.
@@ -14,45 +16,73 @@ pub(super) const LONGEST: usize = 500;
 
 /// The last lines, however many a worker writes. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<VecDeque<String>>>);
+pub(super) struct Lines(Arc<Mutex<Kept>>);
 
-impl Lines {
-    fn lines(&self) -> MutexGuard<'_, VecDeque<String>> {
-        // Nothing panics while it is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Apart, so that much of one does not push out the other.
+#[derive(Debug, Default)]
+struct Kept {
+    errors: Ring,
+    written: Ring,
+}
 
-    pub(super) fn push(&self, line: &str) {
+#[derive(Debug, Default)]
+struct Ring(VecDeque<String>);
+
+impl Ring {
+    fn push(&mut self, line: &str) {
         let line = printable(line.trim_end(), LONGEST);
         if line.is_empty() {
             return;
         }
-        let mut lines = self.lines();
-        if lines.len() >= KEPT {
-            lines.pop_front();
+        if self.0.len() >= KEPT {
+            self.0.pop_front();
         }
-        lines.push_back(line);
+        self.0.push_back(line);
+    }
+}
+
+impl Lines {
+    /// An ERROR line of the worker's log.
+    pub(super) fn error(&self, text: &str) {
+        lock(&self.0).errors.push(text);
     }
 
+    fn written(&self, bytes: &[u8]) {
+        lock(&self.0).written.push(&String::from_utf8_lossy(bytes));
+    }
+
+    /// The errors, and behind them what was written.
     pub(super) fn last(&self) -> Vec<String> {
-        self.lines().iter().cloned().collect()
+        let Kept { errors, written } = &*lock(&self.0);
+        errors.0.iter().chain(&written.0).cloned().collect()
+    }
+
+    /// Who else has a clone, as the thread that reads has one.
+    #[cfg(test)]
+    pub(super) fn readers(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
     }
 
     /// Reads lines until the worker's end, and keeps no more of an endless one than its beginning.
     pub(super) fn read(&self, mut from: impl Read) {
         const MOST_BYTES: usize = 4 * LONGEST;
         let (mut line, mut chunk) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = from.read(&mut chunk) {
+        loop {
+            let count = match from.read(&mut chunk) {
+                Ok(count @ 1..) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(0) | Err(_) => break,
+            };
             for byte in chunk.iter().take(count) {
                 if *byte == b'\n' {
-                    self.push(&String::from_utf8_lossy(&line));
+                    self.written(&line);
                     line.clear();
                 } else if line.len() < MOST_BYTES {
                     line.push(*byte);
                 }
             }
         }
-        self.push(&String::from_utf8_lossy(&line));
+        self.written(&line);
     }
 }
 
@@ -74,6 +104,29 @@ pub(super) fn printable(text: &str, most: usize) -> String {
     shown
 }
 
+/// The most characters of a text in an error or a warning.
+const LONGEST_TEXT: usize = 4096;
+
+/// The most lines of a report in an error.
+const MOST_LINES: usize = 256;
+
+/// A worker's text in an error or a warning, as it may be shown. For serde.
+pub(super) fn shown<'de, D: Deserializer<'de>, T: From<String>>(from: D) -> Result<T, D::Error> {
+    String::deserialize(from).map(|text| printable(&text, LONGEST_TEXT).into())
+}
+
+/// [`shown`] for a text that may be missing.
+pub(super) fn shown_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(|text| printable(&text, LONGEST_TEXT)))
+}
+
+/// [`shown`] for lines. One that has line ends within it is several.
+pub(super) fn shown_lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let lines = Vec::<String>::deserialize(from)?;
+    let single = lines.iter().flat_map(|line| line.split('\n'));
+    Ok(single.take(MOST_LINES).map(|line| printable(line, LONGEST_TEXT)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,9 +142,29 @@ mod tests {
         assert_eq!(last[0].chars().count(), LONGEST + 1);
         assert_eq!(last[1..], ["\\u{1b}[2Jsteered", "\u{fffd}"]);
         for number in 0..1000 {
-            lines.push(&number.to_string());
+            lines.read(format!("{number}\n").as_bytes());
         }
         let last = lines.last();
         assert_eq!((last.len(), last[0].as_str(), last[KEPT - 1].as_str()), (KEPT, "960", "999"));
+        lines.error("not fine");
+        assert_eq!((lines.last().len(), lines.last()[0].as_str()), (KEPT + 1, "not fine"));
+    }
+
+    #[test]
+    fn a_read_that_a_signal_breaks_off_is_tried_again() {
+        struct Broken(u8);
+        impl Read for Broken {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.0 += 1;
+                match self.0 {
+                    1 => Err(ErrorKind::Interrupted.into()),
+                    2 => b"line".as_slice().read(buffer),
+                    _ => Ok(0),
+                }
+            }
+        }
+        let lines = Lines::default();
+        lines.read(Broken(0));
+        assert_eq!(lines.last(), ["line"]);
     }
 }

@@ -127,11 +127,14 @@ impl<R: Read> Reader<R> {
                 Arrived::Preview(Preview { step, frames, noisy })
             }
             FromWorker::Sound { sample_rate, channels, samples } => {
-                let length = lock(&self.allowance).sound(samples);
-                let bytes = self.bytes(length.map_err(refused)?)?;
+                let length = lock(&self.allowance).sound(samples).map_err(refused)?;
+                let bytes = self.bytes(length)?;
                 let sample = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-                let samples: Vec<_> = bytes.as_chunks::<4>().0.iter().map(sample).collect();
-                let sound = Audio::new(samples, sample_rate, channels);
+                let mut floats = Vec::new();
+                let room = floats.try_reserve_exact(samples as usize);
+                room.map_err(|_| Broken::NoMemory(length.into()))?;
+                floats.extend(bytes.as_chunks::<4>().0.iter().map(sample));
+                let sound = Audio::new(floats, sample_rate, channels);
                 sound.check().map_err(|error| refused(error.to_string()))?;
                 Arrived::Sound(sound)
             }

@@ -1,5 +1,7 @@
-//! The engine in worker processes: a crash of the engine, a hang, or memory that runs out ends a
-//! worker and one operation, and not the program.
+//! The engine in worker processes: a crash of the engine, or memory that runs out, ends a worker and
+//! one operation, and not the program. An engine that hangs is ended by the time limit of the
+//! operation ([`Watch::time_limit`](crate::Watch::time_limit)), or by cancelling; a worker that is
+//! stopped or swapped out, by its silence.
 //!
 //! A [`Worker`] is used as a [`Context`](crate::Context) is; both are a [`Model`](crate::Model). A
 //! [`WorkerCommand`] says which program the worker is: `sdcpp-worker`, or the program itself, if its
@@ -10,8 +12,8 @@
 //! taken for them, and one that sends anything else is killed. A worker trusts its host.
 //!
 //! The files:
-//! - `frame`, `message`, `wire`: what crosses the pipes;
-//! - `command`, `process`, `link`, `operation`, `worker`: the host's side;
+//! - `frame`, `message`, `wire`: what crosses the streams;
+//! - `command`, `process`, `streams`, `link`, `operation`, `worker`: the host's side;
 //! - `serve`, `outbox`, `system`: the worker's side;
 //! - `allowance`, `lines`, `log`: bounds, and log lines.
 
@@ -30,8 +32,10 @@ mod outbox;
 mod pool;
 mod process;
 mod serve;
+mod streams;
 mod system;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod wire;
 mod worker;

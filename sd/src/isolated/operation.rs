@@ -21,6 +21,31 @@ use std::{
 /// How long the end of a worker's process and of its standard error is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// The signal of [`Process::kill`](super::process::Process::kill).
+const OWN_SIGNAL: i32 = 9;
+
+/// A pause of the host (Ctrl-Z, a container that was frozen) counts as so much of a worker's silence.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Time that passes while the host runs. It is looked at once in a [`SLICE`] at least.
+struct Clock {
+    last: Instant,
+    passed: Duration,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { last: Instant::now(), passed: Duration::ZERO }
+    }
+
+    fn passed(&mut self) -> Duration {
+        let now = Instant::now();
+        self.passed += now.duration_since(self.last).min(SLICE);
+        self.last = now;
+        self.passed
+    }
+}
+
 /// Why the host asked the worker to stop.
 enum Stop {
     Cancelled,
@@ -30,8 +55,9 @@ enum Stop {
 
 /// What the host waits for, next to what an operation tells on the way.
 pub(super) enum Waiting {
-    /// The greeting. The program may be no worker, and is killed if it is to stop.
+    /// The greeting, so long in all. The program may be no worker, and is killed if it is to stop.
     Greeting(Duration),
+    /// The answer, however long it takes, while there is a sign of life.
     Answer,
 }
 
@@ -40,7 +66,8 @@ pub(super) struct Operation<'a, 'w> {
     watch: Watch<'w>,
     began: Instant,
     stage: Stage,
-    stop: Option<(Stop, Instant)>,
+    /// Why it is to stop, and when it is killed if it has not, for a grace that ends.
+    stop: Option<(Stop, Option<Instant>)>,
     /// What a callback panicked with. It is not called again.
     panic: Option<Box<dyn Any + Send>>,
     /// Wakes who waits; here too, so that the channel stays open without a token.
@@ -78,23 +105,28 @@ impl<'a, 'w> Operation<'a, 'w> {
     /// [`Error::WorkerCrashed`] if no answer comes, and as [`stopped`](Self::stopped) if that is
     /// because the worker was killed for not stopping.
     pub(super) fn answer(&mut self, waiting: Waiting) -> Result<Arrived> {
+        let mut clock = Clock::start();
+        let greeted = matches!(waiting, Waiting::Answer);
         loop {
-            match self.wait(&waiting)? {
+            if greeted {
+                clock = Clock::start();
+            }
+            match self.wait(&waiting, &mut clock)? {
                 Arrived::Message(FromWorker::Alive) => {}
                 Arrived::Message(FromWorker::Log { level, target, text }) => {
                     if level == log::ERROR {
-                        self.worker.lines.push(&text);
+                        self.worker.lines.error(&text);
                     }
                     self.guarded(|_| {
                         log::emit(level, &target, &text);
                         ControlFlow::Continue(())
                     });
                 }
-                Arrived::Message(FromWorker::Progress(progress)) => {
+                Arrived::Message(FromWorker::Progress(progress)) if greeted => {
                     self.stage = stage_of(&progress);
                     self.guarded(|watch| watch.tell(progress));
                 }
-                Arrived::Preview(preview) => self.guarded(|watch| {
+                Arrived::Preview(preview) if greeted => self.guarded(|watch| {
                     if let Some(previews) = &mut watch.previews {
                         previews.show(preview);
                     }
@@ -107,21 +139,24 @@ impl<'a, 'w> Operation<'a, 'w> {
     }
 
     /// The next thing that comes, while it is worth waiting for.
-    fn wait(&mut self, waiting: &Waiting) -> Result<Arrived> {
-        let since = Instant::now();
+    fn wait(&mut self, waiting: &Waiting, clock: &mut Clock) -> Result<Arrived> {
         let silence = match waiting {
             Waiting::Greeting(most) => *most,
             Waiting::Answer => self.worker.options.heartbeat_timeout,
         };
         loop {
             self.look_whether_to_stop(waiting);
-            let mut until = since.checked_add(silence);
+            let passed = clock.passed();
+            if passed >= silence {
+                return Err(self.silent(waiting, silence));
+            }
+            let mut until = Instant::now().checked_add((silence - passed).min(SLICE));
             if let Some((_, killed)) = &self.stop {
-                if *killed <= Instant::now() {
+                if killed.is_some_and(|killed| killed <= Instant::now()) {
                     self.worker.process.kill();
                     return Err(self.stopped(self.stage));
                 }
-                until = earlier(until, Some(*killed));
+                until = earlier(until, *killed);
             } else if let Some(limit) = self.watch.time_limit {
                 until = earlier(until, self.began.checked_add(limit));
             }
@@ -141,8 +176,8 @@ impl<'a, 'w> Operation<'a, 'w> {
                     // The token was cancelled, which is looked at next.
                     let _ = ready.recv(&self.woken);
                 }
-                Err(_) if since.elapsed() >= silence => return Err(self.silent(waiting, silence)),
-                Err(_) => {}
+                // If it has ended, this ends what it left behind on its streams, and so these.
+                Err(_) => drop(self.worker.process.ended()),
             }
         }
     }
@@ -159,13 +194,12 @@ impl<'a, 'w> Operation<'a, 'w> {
             self.ask_to_stop(Stop::Deadline(limit));
         }
         if let (Some((_, killed)), Waiting::Greeting(_)) = (&mut self.stop, waiting) {
-            *killed = Instant::now();
+            *killed = Some(Instant::now());
         }
     }
 
     fn ask_to_stop(&mut self, stop: Stop) {
-        let now = Instant::now();
-        let killed = now.checked_add(self.worker.options.grace).unwrap_or(now);
+        let killed = Instant::now().checked_add(self.worker.options.grace);
         match &mut self.stop {
             // A panic is told, whatever else there was.
             Some((earlier, _)) => {
@@ -230,7 +264,7 @@ impl<'a, 'w> Operation<'a, 'w> {
 
     fn lost(&self, broken: Broken) -> Error {
         match broken {
-            Broken::Malformed(what) => self.misbehaved(&what),
+            Broken::Malformed(what) | Broken::Unknown(what) => self.misbehaved(&what),
             Broken::NoMemory(bytes) => {
                 self.worker.process.kill();
                 let reason =
@@ -251,7 +285,15 @@ impl<'a, 'w> Operation<'a, 'w> {
     }
 
     fn silent(&self, waiting: &Waiting, silence: Duration) -> Error {
+        let before = self.worker.process.ended();
         self.worker.process.kill();
+        let ended = self.worker.process.wait(LAST_WORDS).map(super::process::how);
+        if let Some((signal, reason)) = ended
+            && (before.is_some() || signal.is_some_and(|signal| signal != OWN_SIGNAL))
+        {
+            // It crashed, and something kept its streams open, or it was slow to end.
+            return self.crashed(signal, reason);
+        }
         let what = match waiting {
             Waiting::Greeting(_) => "was ended, because it did not greet within",
             Waiting::Answer => "was ended, because it did not answer for",
@@ -295,4 +337,20 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_of_the_host_counts_as_one_slice() {
+        let minute = Duration::from_secs(60);
+        let mut clock =
+            Clock { last: Instant::now().checked_sub(minute).unwrap(), passed: Duration::ZERO };
+        assert_eq!(clock.passed(), SLICE);
+        std::thread::sleep(Duration::from_millis(5));
+        let passed = clock.passed();
+        assert!(passed >= SLICE + Duration::from_millis(5) && passed <= 2 * SLICE, "{passed:?}");
+    }
 }

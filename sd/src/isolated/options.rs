@@ -17,14 +17,17 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerOptions {
-    /// How long a program may take to greet as a worker, before the model is opened; more than 0.
+    /// How long a program may take to greet as a worker, whatever it sends before, and before the
+    /// model is opened; more than 0.
     /// Default: 10 s.
     pub start_timeout: Duration,
     /// How long a worker may take to stop when an operation is cancelled or its time limit passes;
-    /// then it is killed. 0 kills at once. Default: 5 s.
+    /// then it is killed. 0 kills at once, [`Duration::MAX`] never. Default: 5 s.
     pub grace: Duration,
     /// How long a worker may be silent during an operation before it is killed. It sends a sign of
-    /// life each second, whatever the engine does; at least 2 s. Default: 10 s.
+    /// life each second, whatever the engine does: an engine that hangs is ended by a time limit, a
+    /// worker that is stopped or swapped out by this. A pause of the host counts as 1 s at most. At
+    /// least 2 s. Default: 10 s.
     pub heartbeat_timeout: Duration,
     /// Bytes of memory that the worker may have, at least 256 MiB; Linux only. Default: no limit.
     ///

@@ -96,11 +96,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Sends lines when there are some, and a sign of life each second, until the host is gone or
-    /// `host_lives` no longer.
-    pub(super) fn run(&self, host_lives: impl Fn() -> bool) {
+    /// Sends lines when there are some, and a sign of life each second, until the host is gone.
+    pub(super) fn run(&self) {
         let mut last = Instant::now();
-        while host_lives() {
+        loop {
             let rest = BEAT.saturating_sub(last.elapsed());
             let waiting = lock(&self.waiting);
             let waited = self.some.wait_timeout_while(waiting, rest, |w| w.lines.is_empty());

@@ -6,7 +6,11 @@ use crate::{Engine, ModelConfig, Pool, PoolOptions, Result, pool::shared_out};
 /// A pool of [`Worker`]s with one configuration, a process each.
 ///
 /// On the CPU the workers share the cores and, by mapping the files, the weights, as the contexts of
-/// a [`ContextPool`](crate::ContextPool) do.
+/// a [`ContextPool`](crate::ContextPool) do. Whether there is a GPU is not asked, for that would
+/// start its drivers in this process: a build with `cuda`, `vulkan` or `metal` counts as one that
+/// has, unless [`ModelConfig::backend`] is `cpu`. On a machine without a GPU the workers of such a
+/// build take all cores each and a copy of the weights each; set `backend` to `cpu` there, or
+/// [`ModelConfig::threads`] and [`ModelConfig::mmap`].
 pub type WorkerPool = Pool<Worker>;
 
 impl Pool<Worker> {

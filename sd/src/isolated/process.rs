@@ -8,23 +8,59 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A child that is killed and waited for when this is dropped.
+/// A child that is killed and waited for when this is dropped. However it ends, what it started and
+/// left in its group ends with it.
 #[derive(Debug)]
-pub(super) struct Process(Mutex<Child>);
+pub(super) struct Process(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+impl State {
+    fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            #[cfg(unix)]
+            if self.waits_to_be_reaped() {
+                self.kill_group();
+            }
+            // A child that cannot be asked about was waited for by somebody else: it is gone.
+            self.ended = self.child.try_wait().unwrap_or_else(|_| Some(ExitStatus::default()));
+        }
+        self.ended
+    }
+
+    /// Whether it has ended, and keeps its number still: no other group can have it.
+    #[cfg(unix)]
+    fn waits_to_be_reaped(&self) -> bool {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        matches!(waitid(WaitId::Pid(Pid::from_child(&self.child)), look), Ok(Some(_)))
+    }
+
+    /// Only for one that was not reaped.
+    #[cfg(unix)]
+    fn kill_group(&self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        // It is the first of its group. If it was the only one and has ended, there is nobody to kill.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+    }
+}
 
 impl Process {
     pub(super) fn new(child: Child) -> Self {
-        Self(Mutex::new(child))
+        Self(Mutex::new(State { child, ended: None }))
     }
 
     pub(super) fn id(&self) -> u32 {
-        lock(&self.0).id()
+        lock(&self.0).child.id()
     }
 
     /// How it ended, if it has.
     pub(super) fn ended(&self) -> Option<ExitStatus> {
-        // A child that cannot be asked about was waited for by somebody else: it is gone.
-        lock(&self.0).try_wait().unwrap_or_else(|_| Some(ExitStatus::default()))
+        lock(&self.0).ended()
     }
 
     /// Waits until it ends, at most so long.
@@ -40,24 +76,19 @@ impl Process {
 
     /// Ends it, and what it may have started, at once.
     pub(super) fn kill(&self) {
-        let mut child = lock(&self.0);
-        // Only while its number cannot have gone to another process.
-        if matches!(child.try_wait(), Ok(None)) {
+        let mut state = lock(&self.0);
+        if state.ended().is_none() {
             #[cfg(unix)]
-            {
-                use rustix::process::{Pid, Signal, kill_process_group};
-                // It is the first of its group. If it has just ended, there is nobody to kill.
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-            }
-            // The same: it fails if it has just ended.
-            let _ = child.kill();
+            state.kill_group();
+            // It fails if it has just ended.
+            let _ = state.child.kill();
         }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Its standard input is closed by now, upon which a worker ends by itself.
+        // Its standard input has ended by now, upon which a worker ends by itself.
         const GRACE: Duration = Duration::from_millis(100);
         if self.wait(GRACE).is_none() {
             self.kill();

@@ -23,11 +23,15 @@ use std::{
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 /// The variable by which a program knows that it is a worker: the protocol and a number that the
 /// host does not know the worker without.
 pub(super) const VARIABLE: &str = "SDCPP_WORKER";
+
+/// How often a worker looks whether its host lives.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Whether this process called [`worker_main`].
 static CALLED: AtomicBool = AtomicBool::new(false);
@@ -65,6 +69,7 @@ pub fn worker_main() {
 /// Works until the host is gone.
 fn work(nonce: &str) -> io::Result<()> {
     let host = system::parent();
+    system::no_dump();
     let (input, output) = system::take_pipes()?;
     let worker = Server::new(output);
     let forward =
@@ -72,8 +77,15 @@ fn work(nonce: &str) -> io::Result<()> {
     tracing::subscriber::set_global_default(forward).map_err(io::Error::other)?;
     let outbox = Arc::clone(&worker.outbox);
     thread::Builder::new().name("sdcpp-outbox".to_owned()).spawn(move || {
-        // The end of the input comes first as a rule; not if another child of the host has it too.
-        outbox.run(|| system::parent() == host);
+        outbox.run();
+        system::end_now();
+    })?;
+    // The end of the input comes first as a rule; not if another child of the host has it too. This
+    // thread waits for nothing, least of all for a host that does not read.
+    thread::Builder::new().name("sdcpp-host".to_owned()).spawn(move || {
+        while system::parent() == host {
+            thread::sleep(LOOK);
+        }
         system::end_now();
     })?;
     worker.serve(Engine::linked, input, nonce, || system::end_now())
@@ -87,7 +99,8 @@ pub(super) struct Server {
 
 /// A message of the host, and what cancels it.
 struct Job {
-    message: ToWorker<'static>,
+    /// Or why it cannot be read.
+    message: Result<ToWorker<'static>>,
     token: CancelToken,
 }
 
@@ -127,6 +140,13 @@ impl Server {
         let mut engine = Some(engine);
         let mut context = None;
         for Job { message, token } in jobs {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    self.failed(error, usable(&context));
+                    continue;
+                }
+            };
             let result = match (message, &mut context) {
                 (ToWorker::Open { config, memory_limit, watched }, None) => {
                     let Some(engine) = engine.take() else { continue };
@@ -148,7 +168,7 @@ impl Server {
                 // The host opens one model first, and cancels by way of `receive`.
                 _ => continue,
             };
-            let usable = context.as_ref().is_some_and(|context| !context.is_poisoned());
+            let usable = usable(&context);
             match result {
                 Ok(Ok(()) | Err(Unsent::Gone)) => {}
                 Ok(Err(Unsent::TooLarge(why))) => self.failed(too_large(why), usable),
@@ -219,25 +239,47 @@ impl Server {
     }
 }
 
+fn usable(context: &Option<Context>) -> bool {
+    context.as_ref().is_some_and(|context| !context.is_poisoned())
+}
+
 /// Reads what the host sends until its end. A cancel takes effect at once, on what came last.
 fn receive(mut input: impl Read, jobs: &Sender<Job>) {
     let mut last = CancelToken::new();
     loop {
-        match frame::read_message(&mut input, MAX_REQUEST) {
-            Ok(ToWorker::Cancel) => last.cancel(),
-            Ok(message) => {
-                last = CancelToken::new();
-                if jobs.send(Job { message, token: last.clone() }).is_err() {
+        let message = match frame::read_message(&mut input, MAX_REQUEST) {
+            Ok(ToWorker::Cancel) => {
+                last.cancel();
+                continue;
+            }
+            Ok(message) => Ok(message),
+            Err(Broken::Unknown(why)) => {
+                Err(Error::invalid("request", why, "what the worker can read"))
+            }
+            Err(Broken::NoMemory(bytes)) => {
+                // The next frame begins behind it.
+                if io::copy(&mut input.by_ref().take(bytes), &mut io::sink()).is_err() {
                     return;
                 }
+                Err(no_memory(bytes))
             }
             Err(Broken::Closed) => return,
-            Err(broken) => {
+            Err(broken @ Broken::Malformed(_)) => {
                 eprintln!("the host sent what the worker cannot read: {broken:?}");
                 return;
             }
+        };
+        last = CancelToken::new();
+        if jobs.send(Job { message, token: last.clone() }).is_err() {
+            return;
         }
     }
+}
+
+fn no_memory(bytes: u64) -> Error {
+    let message = "the worker has no memory for the request".to_owned();
+    let report = Box::new(EngineReport { message, ..EngineReport::default() });
+    Error::OutOfMemory { stage: Stage::Preparing, device: None, requested: Some(bytes), report }
 }
 
 fn tell(outbox: &Outbox, progress: Progress) -> ControlFlow<()> {

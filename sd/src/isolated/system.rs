@@ -36,6 +36,21 @@ pub(super) fn parent() -> Option<u32> {
     None
 }
 
+/// Lets the system write no core file when this process crashes: of gigabytes of memory it takes so
+/// long that the host would take it for silence.
+#[cfg(unix)]
+pub(super) fn no_dump() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Core).maximum;
+    // Too little for a file; and 1, unlike 0, holds on Linux for programs too that it hands cores to.
+    let limit = Rlimit { current: Some(maximum.map_or(1, |most| most.min(1))), maximum };
+    // Lowering it is always allowed; and without it all goes on, only slower in a crash.
+    let _ = setrlimit(Resource::Core, limit);
+}
+
+#[cfg(not(unix))]
+pub(super) fn no_dump() {}
+
 /// Limits what this process may write to. See `WorkerOptions::memory_limit`.
 #[cfg(target_os = "linux")]
 pub(super) fn limit_memory(bytes: u64) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The crate's types as messages have them. serde's derive compares these with the types field by
 //! field: one that is added there and not here does not compile.
 
+use super::lines::{shown, shown_if_any, shown_lines};
 use crate::{
     Architecture, EngineReport, Error, Mismatch, MissingParts, PreviewKind, PreviewOptions,
     Progress, Stage, Timings, VaeOperation, Warning,
@@ -51,7 +52,7 @@ pub(super) struct TimingsDef {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Warning")]
 pub(super) enum WarningDef {
-    Engine(String),
+    Engine(#[serde(deserialize_with = "shown")] String),
     Uniform { image: usize, color: Vec<u8> },
     NotFinite { values: u64 },
     DecodedInTiles,
@@ -91,17 +92,36 @@ enum VaeOperationDef {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "EngineReport")]
 struct EngineReportDef {
+    #[serde(deserialize_with = "shown")]
     message: String,
+    #[serde(deserialize_with = "shown_lines")]
     lines: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Mismatch")]
 enum MismatchDef {
-    Shape { tensor: String, given: Vec<u64>, model: Vec<u64> },
-    NoKeyMatches { modules: usize, example: String },
-    WrongKind { expected: Cow<'static, str>, found: Architecture },
-    Family { what: Cow<'static, str>, family: Architecture },
+    Shape {
+        #[serde(deserialize_with = "shown")]
+        tensor: String,
+        given: Vec<u64>,
+        model: Vec<u64>,
+    },
+    NoKeyMatches {
+        modules: usize,
+        #[serde(deserialize_with = "shown")]
+        example: String,
+    },
+    WrongKind {
+        #[serde(deserialize_with = "shown")]
+        expected: Cow<'static, str>,
+        found: Architecture,
+    },
+    Family {
+        #[serde(deserialize_with = "shown")]
+        what: Cow<'static, str>,
+        family: Architecture,
+    },
 }
 
 /// A `Box` of what has one of the definitions above.
@@ -140,6 +160,7 @@ mod system {
     struct Inner {
         number: Option<i32>,
         kind: String,
+        #[serde(deserialize_with = "shown")]
         text: String,
     }
 
@@ -193,7 +214,7 @@ mod shown_path {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<PathBuf, D::Error> {
-        String::deserialize(deserializer).map(PathBuf::from)
+        shown(deserializer)
     }
 }
 
@@ -224,16 +245,21 @@ impl From<WireError> for Error {
 #[serde(remote = "Error")]
 enum ErrorDef {
     InvalidParameter {
+        #[serde(deserialize_with = "shown")]
         field: Cow<'static, str>,
+        #[serde(deserialize_with = "shown")]
         value: String,
+        #[serde(deserialize_with = "shown")]
         allowed: String,
     },
     FileNotFound {
+        #[serde(deserialize_with = "shown")]
         role: Cow<'static, str>,
         #[serde(with = "shown_path")]
         path: PathBuf,
     },
     FileUnreadable {
+        #[serde(deserialize_with = "shown")]
         role: Cow<'static, str>,
         #[serde(with = "shown_path")]
         path: PathBuf,
@@ -241,9 +267,11 @@ enum ErrorDef {
         source: io::Error,
     },
     NotAModel {
+        #[serde(deserialize_with = "shown")]
         role: Cow<'static, str>,
         #[serde(with = "shown_path")]
         path: PathBuf,
+        #[serde(deserialize_with = "shown")]
         reason: String,
     },
     MissingParts {
@@ -252,6 +280,7 @@ enum ErrorDef {
         missing: MissingParts,
     },
     DoesNotFit {
+        #[serde(deserialize_with = "shown")]
         role: Cow<'static, str>,
         #[serde(with = "shown_path")]
         path: PathBuf,
@@ -267,6 +296,7 @@ enum ErrorDef {
     OutOfMemory {
         #[serde(with = "StageDef")]
         stage: Stage,
+        #[serde(deserialize_with = "shown_if_any")]
         device: Option<String>,
         requested: Option<u64>,
         #[serde(with = "report")]
@@ -308,26 +338,35 @@ enum ErrorDef {
         limit: Duration,
     },
     Unsupported {
+        #[serde(deserialize_with = "shown")]
         what: String,
+        #[serde(deserialize_with = "shown")]
         reason: String,
     },
     Poisoned {
+        #[serde(deserialize_with = "shown")]
         cause: String,
     },
     CallbackPanicked {
+        #[serde(deserialize_with = "shown")]
         message: String,
     },
     Panicked {
+        #[serde(deserialize_with = "shown")]
         doing: Cow<'static, str>,
+        #[serde(deserialize_with = "shown")]
         message: String,
     },
     Io {
+        #[serde(deserialize_with = "shown")]
         doing: String,
         #[serde(with = "system")]
         source: io::Error,
     },
     ImageCodec {
+        #[serde(deserialize_with = "shown")]
         doing: String,
+        #[serde(deserialize_with = "shown")]
         reason: String,
     },
     AcquireTimeout {
@@ -340,22 +379,28 @@ enum ErrorDef {
     CircuitOpen {
         failures: u32,
         retry_in: Duration,
+        #[serde(deserialize_with = "shown")]
         cause: String,
     },
     WorkerCrashed {
         signal: Option<i32>,
+        #[serde(deserialize_with = "shown")]
         reason: String,
         #[serde(with = "StageDef")]
         stage: Stage,
+        #[serde(deserialize_with = "shown_lines")]
         lines: Vec<String>,
     },
     WorkerStart {
         #[serde(with = "shown_path")]
         program: PathBuf,
+        #[serde(deserialize_with = "shown")]
         reason: String,
     },
     InsufficientMemory {
+        #[serde(deserialize_with = "shown")]
         doing: String,
+        #[serde(deserialize_with = "shown")]
         device: String,
         needed: u64,
         available: u64,

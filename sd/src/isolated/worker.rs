@@ -10,6 +10,7 @@ use super::{
     message::{Drawn, FromWorker, PROTOCOL, Ready, ToWorker, Watched},
     operation::{Operation, Waiting},
     process::Process,
+    streams::{Hangup, Streams},
     wire::{WirePreviews, WireWarning},
 };
 use crate::{
@@ -18,8 +19,7 @@ use crate::{
 };
 use std::{
     borrow::{Borrow, Cow},
-    fmt,
-    io::{self, Read, Write},
+    fmt, io,
     path::PathBuf,
     process::Child,
     thread::{self, JoinHandle},
@@ -57,8 +57,9 @@ pub struct Worker {
     broken: Option<String>,
 }
 
-/// A process and what leads to it. The pipes are closed before the process is waited for.
+/// A process and what leads to it. The streams are ended before the process is waited for.
 pub(super) struct Connected {
+    _hangup: Hangup,
     pub(super) link: Link,
     pub(super) process: Process,
     pub(super) lines: Lines,
@@ -70,24 +71,28 @@ pub(super) struct Connected {
 impl Connected {
     pub(super) fn new(
         child: Child,
-        pipes: (
-            impl Write + Send + 'static,
-            impl Read + Send + 'static,
-            impl Read + Send + 'static,
-        ),
+        streams: Streams,
         options: &WorkerOptions,
         program: PathBuf,
     ) -> io::Result<Self> {
         // First, so that an early return ends it.
         let process = Process::new(child);
         let lines = Lines::default();
-        let (stdin, stdout, stderr) = pipes;
-        let link = Link::new(stdin, stdout)?;
-        let reader = lines.clone();
+        let hangup = Hangup::of(&streams)?;
+        let link = Link::new(streams.to, streams.from)?;
+        let (reader, stderr) = (lines.clone(), streams.lines);
         let stderr = thread::Builder::new()
             .name("sdcpp-worker-lines".to_owned())
             .spawn(move || reader.read(stderr))?;
-        Ok(Self { link, process, lines, options: options.clone(), stderr, program })
+        Ok(Self {
+            _hangup: hangup,
+            link,
+            process,
+            lines,
+            options: options.clone(),
+            stderr,
+            program,
+        })
     }
 
     /// The last lines of a worker that has ended, once all are read; waits no longer than `most`.
@@ -141,14 +146,10 @@ impl Worker {
         options.check()?;
         let nonce = format!("{:032x}", fastrand::u128(..));
         let program = command.path();
-        let mut child = command.spawn(&nonce)?;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (child, streams) = command.spawn(&nonce)?;
         let refused = |reason: String| Error::WorkerStart { program: command.path(), reason };
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(refused("it has no pipes".to_owned()));
-        };
-        let connected = Connected::new(child, (stdin, stdout, stderr), options, program)
-            .map_err(|e| refused(format!("no thread for it: {e}")))?;
+        let connected = Connected::new(child, streams, options, program)
+            .map_err(|e| refused(format!("no thread or stream for it: {e}")))?;
         Self::open(connected, config.borrow(), &nonce, watch)
     }
 

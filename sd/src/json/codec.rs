@@ -102,7 +102,7 @@ impl Bare<'_> {
         if pixels.len() as u64 != bytes {
             return Err(format!("{} bytes for {width}x{height}x{channels}", pixels.len()));
         }
-        take(bytes)?;
+        // No budget: who sends bare pixels has already spent the bytes they take.
         let shape = Shape { width, height, channels };
         shape.to_dynamic(pixels.into_owned()).ok_or_else(|| format!("{channels} channels"))
     }

@@ -206,6 +206,13 @@ mod pictures {
         };
         let error = refused::<ImageRequest>(&json(3).to_string());
         assert!(error.starts_with("`reference_images`: with it, the request's pic"), "{error}");
+        #[cfg(feature = "isolated")]
+        {
+            // Bare pixels take no more than was sent.
+            let large = ImageRequest::new("x").init_image(RgbImage::new(2000, 1000));
+            let bare = rmp_serde::to_vec(&large).unwrap();
+            assert_eq!(rmp_serde::from_slice::<ImageRequest>(&bare).unwrap(), large);
+        }
         drop(_budget);
         assert!(serde_json::from_value::<ImageRequest>(json(3)).is_ok());
     }

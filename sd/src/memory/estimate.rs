@@ -1,14 +1,16 @@
 //! How much memory a model and a picture need.
 
 use super::{
+    job::Job,
     model::{Bytes, Evaluation, Frames, ModelFacts, Share},
+    needs::{Module, Needs},
     placement::{DeviceMemory, Kept, Placement},
 };
 use crate::{
     Architecture, Component, Device, Error, ImageRequest, ModelConfig, Result, VideoRequest,
     context::main_file,
 };
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 /// How much memory a model and a request need, by estimate: nothing is loaded and the engine is not
 /// called.
@@ -65,147 +67,6 @@ pub struct PartMemory {
     pub allocated: u64,
     /// Bytes that lie in the mapped file instead, which the system can drop and read again.
     pub mapped: u64,
-}
-
-/// A part of the engine that has devices of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Module {
-    TextEncoder,
-    ClipVision,
-    Diffusion,
-    Vae,
-    ControlNet,
-    PhotoMaker,
-}
-
-impl Module {
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 6] = [
-        Self::TextEncoder,
-        Self::ClipVision,
-        Self::Diffusion,
-        Self::Vae,
-        Self::ControlNet,
-        Self::PhotoMaker,
-    ];
-
-    /// Its names in specifications of devices, without dashes.
-    pub(super) const fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::TextEncoder => &[
-                "te",
-                "clip",
-                "text",
-                "textencoder",
-                "textencoders",
-                "conditioner",
-                "cond",
-                "llm",
-                "t5",
-                "t5xxl",
-            ],
-            Self::ClipVision => &["clipvision", "vision"],
-            Self::Diffusion => &["diffusion", "model", "unet", "dit", "diffusionmodel"],
-            Self::Vae => &["vae", "firststage", "autoencoder", "tae"],
-            Self::ControlNet => &["controlnet", "control"],
-            Self::PhotoMaker => &["photomaker", "photomakerid", "pmid", "photo"],
-        }
-    }
-
-    fn of(component: Component) -> Self {
-        match component {
-            Component::TextEncoder(crate::TextEncoder::ClipVision) => Self::ClipVision,
-            Component::TextEncoder(_) | Component::Connectors => Self::TextEncoder,
-            Component::Vae | Component::Taesd | Component::AudioVae => Self::Vae,
-            Component::ControlNet => Self::ControlNet,
-            Component::PhotoMaker => Self::PhotoMaker,
-            _ => Self::Diffusion,
-        }
-    }
-}
-
-/// What of a request decides about memory.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Job {
-    /// Width and height of what is sampled last and decoded, in pixels.
-    size: (u32, u32),
-    frames: u32,
-    pictures: u32,
-    /// Tokens of the prompt, about.
-    words: f64,
-    /// Pixels of all references.
-    references: f64,
-    /// Whether pictures are encoded.
-    encodes: bool,
-    controlled: bool,
-    tiling: Option<crate::VaeTiling>,
-    /// Bytes of LoRA files.
-    loras: u64,
-}
-
-impl Job {
-    pub(crate) fn of_image(request: &ImageRequest) -> Self {
-        let mut size = (request.width, request.height);
-        if let (Some(outpaint), Some(init)) = (&request.outpaint, &request.init_image) {
-            size = (
-                init.width().saturating_add(outpaint.left).saturating_add(outpaint.right),
-                init.height().saturating_add(outpaint.top).saturating_add(outpaint.bottom),
-            );
-        }
-        if let Some(hires) = &request.hires {
-            let (width, height) = hires.size(size.0, size.1);
-            size = (size.0.max(width), size.1.max(height));
-        }
-        // The engine brings references to the size of the picture unless told otherwise.
-        let area = f64::from(request.width) * f64::from(request.height);
-        let reference = |picture: &image::RgbImage| match request.resize_references {
-            true => area.min(f64::from(1 << 20)),
-            false => f64::from(picture.width()) * f64::from(picture.height()),
-        };
-        Self {
-            size,
-            frames: 1,
-            pictures: request.batch,
-            words: words(&request.prompt).max(words(&request.negative_prompt)),
-            references: request.reference_images.iter().map(reference).sum(),
-            encodes: request.init_image.is_some()
-                || !request.reference_images.is_empty()
-                || request.hires.is_some(),
-            controlled: request.control_image.is_some(),
-            tiling: request.vae_tiling.clone(),
-            loras: request.loras.iter().map(|lora| file_size(&lora.path)).sum(),
-        }
-    }
-
-    pub(crate) fn of_video(request: &VideoRequest) -> Self {
-        let encodes = request.init_image.is_some()
-            || request.end_image.is_some()
-            || !request.control_frames.is_empty();
-        let mut size = (request.width, request.height);
-        if let Some(hires) = &request.hires {
-            size = hires.size(size.0, size.1);
-        }
-        Self {
-            size,
-            frames: request.frames,
-            pictures: 1,
-            words: words(&request.prompt).max(words(&request.negative_prompt)),
-            references: 0.0,
-            encodes,
-            controlled: false,
-            tiling: request.vae_tiling.clone(),
-            loras: request.loras.iter().map(|lora| file_size(&lora.path)).sum(),
-        }
-    }
-}
-
-/// Tokens of a prompt, about: a word of four letters and a space is one or two.
-fn words(prompt: &str) -> f64 {
-    (prompt.len() as f64 / 3.0).ceil() + 2.0
-}
-
-fn file_size(path: &std::path::Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 impl MemoryEstimate {
@@ -347,63 +208,6 @@ impl MemoryEstimate {
     }
 }
 
-/// What devices need, by name.
-#[derive(Default)]
-struct Needs {
-    always: BTreeMap<String, Bytes>,
-    /// By phase, what comes and goes.
-    phases: [BTreeMap<String, u64>; PHASES.len()],
-}
-
-impl Needs {
-    fn always(&mut self, device: &str, own: u64, mapped: u64) {
-        let sum = self.always.entry(device.to_owned()).or_default();
-        sum.own = sum.own.saturating_add(own);
-        sum.mapped = sum.mapped.saturating_add(mapped);
-    }
-
-    fn during(&mut self, phase: usize, device: &str, bytes: u64) {
-        if let Some(phase) = self.phases.get_mut(phase) {
-            let sum = phase.entry(device.to_owned()).or_default();
-            *sum = sum.saturating_add(bytes);
-        }
-    }
-
-    fn during_phases_of(&mut self, module: Module, device: &str, bytes: u64) {
-        for (phase, modules) in PHASES.iter().enumerate() {
-            if modules.contains(&module) {
-                self.during(phase, device, bytes);
-            }
-        }
-    }
-
-    fn by_device(mut self, placement: &Placement<'_>) -> Vec<DeviceMemory> {
-        for name in self.phases.iter().flat_map(BTreeMap::keys) {
-            self.always.entry(name.clone()).or_default();
-        }
-        let mut all = Vec::new();
-        for (device, kept) in self.always {
-            let most = self.phases.iter().filter_map(|phase| phase.get(&device)).max();
-            all.push(DeviceMemory {
-                kind: placement.kind(&device),
-                bytes: kept.own.saturating_add(most.copied().unwrap_or(0)),
-                mapped: kept.mapped,
-                device,
-            });
-        }
-        all.retain(|need| need.bytes > 0 || need.mapped > 0);
-        all
-    }
-}
-
-/// Which modules a phase uses: encoding pictures, encoding text, sampling, decoding.
-const PHASES: [&[Module]; 4] = [
-    &[Module::Vae],
-    &[Module::TextEncoder, Module::ClipVision, Module::PhotoMaker],
-    &[Module::Diffusion, Module::ControlNet],
-    &[Module::Vae],
-];
-
 /// The weights that a job needs.
 fn weights(facts: &ModelFacts, job: &Job) -> Vec<PartMemory> {
     let needed = |share: Share| match share {
@@ -436,4 +240,86 @@ fn facts(config: &ModelConfig) -> Result<ModelFacts> {
         reason: "its headers tell of no diffusion model; pickle checkpoints are not read"
             .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeviceKind, TextEncoder};
+
+    const MIB: u64 = 1 << 20;
+
+    /// 100 MiB of text encoder, 1000 of diffusion model, 200 of VAE.
+    fn estimate() -> MemoryEstimate {
+        let part =
+            |component, megabytes| PartMemory { component, allocated: megabytes * MIB, mapped: 0 };
+        MemoryEstimate {
+            architecture: Architecture::Sd1,
+            weights: vec![
+                part(Component::TextEncoder(TextEncoder::ClipL), 100),
+                part(Component::DiffusionModel, 1000),
+                part(Component::Vae, 200),
+            ],
+            text_encoding: 10 * MIB,
+            vae_encode: 0,
+            sampling: 300 * MIB,
+            control_net: 50 * MIB,
+            vae_decode: 500 * MIB,
+            pixels: 3 * MIB,
+            overhead: 2 * MIB,
+            is_rough: false,
+        }
+    }
+
+    /// Megabytes by device.
+    fn placed(config: &ModelConfig, loaded: &[(Component, u64)]) -> Vec<(String, u64)> {
+        let device = |name: &str, kind| Device {
+            name: name.to_owned(),
+            description: String::new(),
+            kind,
+            memory_free: 0,
+            memory_total: 0,
+        };
+        let devices = [device("CPU", DeviceKind::Cpu), device("CUDA0", DeviceKind::Gpu)];
+        let loaded = loaded.iter().map(|(part, megabytes)| (*part, megabytes * MIB)).collect();
+        let needs = estimate().still_by_device(config, &devices, &loaded);
+        needs.into_iter().map(|need| (need.device, need.bytes / MIB)).collect()
+    }
+
+    fn cpu_and_gpu(cpu: u64, gpu: u64) -> Vec<(String, u64)> {
+        vec![("CPU".to_owned(), cpu), ("CUDA0".to_owned(), gpu)]
+    }
+
+    #[test]
+    fn the_peak_is_the_weights_and_the_largest_phase() {
+        assert_eq!(estimate().compute(), 500 * MIB);
+        assert_eq!(estimate().peak(), (1300 + 500 + 5) * MIB);
+    }
+
+    #[test]
+    fn each_device_needs_what_is_placed_on_it() {
+        let config = || ModelConfig::new("m");
+        let cpu = placed(&config().backend("cpu"), &[]);
+        assert_eq!(cpu, [("CPU".to_owned(), 1805)]);
+        assert_eq!(placed(&config(), &[]), cpu_and_gpu(5, 1800));
+        // Sampling is the largest phase of the card then, and decoding that of the processor.
+        let split = config().backend("cuda0,te=cpu,vae=cpu");
+        assert_eq!(placed(&split, &[]), cpu_and_gpu(5 + 300 + 500, 1000 + 350));
+        // Kept in main memory, and brought in by phase.
+        let offloaded = config().params_backend("cpu");
+        assert_eq!(placed(&offloaded, &[]), cpu_and_gpu(5 + 1300, 1000 + 350));
+        let from_disk = config().backend("cpu").params_backend("disk");
+        assert_eq!(placed(&from_disk, &[]), [("CPU".to_owned(), 5 + 1000 + 350)]);
+    }
+
+    #[test]
+    fn what_is_loaded_is_not_needed_again() {
+        let config = ModelConfig::new("m").backend("cpu");
+        let text = Component::TextEncoder(TextEncoder::ClipL);
+        let loaded = [(Component::DiffusionModel, 1000), (text, 9999)];
+        assert_eq!(placed(&config, &loaded), [("CPU".to_owned(), 5 + 200 + 500)]);
+        // What is read for each picture is not there.
+        let from_disk = config.params_backend("disk");
+        assert_eq!(placed(&from_disk, &loaded), [("CPU".to_owned(), 5 + 1000 + 350)]);
+    }
 }

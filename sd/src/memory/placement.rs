@@ -1,6 +1,6 @@
 //! Which device a part of a model is computed on, and which its weights are kept on.
 
-use super::estimate::Module;
+use super::needs::Module;
 use crate::{Device, DeviceKind, ModelConfig};
 
 /// What one device is to hold.

@@ -50,19 +50,24 @@ impl Breaker {
         Some(Error::CircuitOpen { failures, retry_in, cause })
     }
 
-    pub(super) fn success(&mut self) {
-        self.failures = 0;
-        self.cause.clear();
-        self.open_until = None;
+    /// While it is open this says nothing: what succeeds then began before.
+    pub(super) fn success(&mut self, now: Instant) {
+        if !matches!(self.state(now), BreakerState::Open { .. }) {
+            self.failures = 0;
+            self.cause.clear();
+            self.open_until = None;
+        }
     }
 
-    pub(super) fn failure(&mut self, now: Instant, cause: String) {
+    /// Says whether that opens it.
+    pub(super) fn failure(&mut self, now: Instant, cause: String) -> bool {
         self.failures = self.failures.saturating_add(1);
         self.cause = cause;
-        if self.failures >= self.limit {
+        let opens = self.failures >= self.limit;
+        if opens {
             self.open_until = Some(now + self.cool_down);
-            tracing::warn!(failures = self.failures, cause = self.cause, "circuit opened");
         }
+        opens
     }
 }
 
@@ -75,11 +80,11 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut breaker = Breaker::new(2, Duration::from_secs(10));
-        breaker.failure(at(0), "one".to_owned());
-        breaker.success();
-        breaker.failure(at(0), "two".to_owned());
+        assert!(!breaker.failure(at(0), "one".to_owned()));
+        breaker.success(at(0));
+        assert!(!breaker.failure(at(0), "two".to_owned()));
         assert_eq!(breaker.state(at(0)), BreakerState::Closed, "not in a row");
-        breaker.failure(at(1), "three".to_owned());
+        assert!(breaker.failure(at(1), "three".to_owned()));
         let retry_in = Duration::from_secs(6);
         assert_eq!(breaker.state(at(5)), BreakerState::Open { retry_in });
         match breaker.refusal(at(5)) {
@@ -90,13 +95,16 @@ mod tests {
         }
         assert_eq!(breaker.state(at(11)), BreakerState::HalfOpen);
         assert!(breaker.refusal(at(11)).is_none());
-        breaker.failure(at(12), "four".to_owned());
+        assert!(breaker.failure(at(12), "four".to_owned()));
         assert_eq!(
             breaker.state(at(12)),
             BreakerState::Open { retry_in: Duration::from_secs(10) },
             "one failure is enough when half open"
         );
-        breaker.success();
-        assert_eq!(breaker.state(at(12)), BreakerState::Closed);
+        breaker.success(at(21));
+        let retry_in = Duration::from_secs(1);
+        assert_eq!(breaker.state(at(21)), BreakerState::Open { retry_in }, "it began before");
+        breaker.success(at(22));
+        assert_eq!(breaker.state(at(22)), BreakerState::Closed);
     }
 }

@@ -1,9 +1,14 @@
 //! The pool of models in this process.
 
 use super::{Pool, PoolOptions};
-use crate::{Context, DeviceKind, Engine, LoraApplyMode, ModelConfig, Result};
+use crate::{Context, DeviceKind, Engine, LoraApplyMode, ModelConfig, Result, Watch};
+use std::ops::ControlFlow;
 
 /// A pool of [`Context`]s of one configuration, in this process.
+///
+/// The opening of a context is not left half-way: an operation that is cancelled meanwhile, or whose
+/// time passes, ends when the context is open, later than it should, and the context stays in the
+/// pool for the next.
 ///
 /// Where the engine computes on the CPU, and the configuration leaves it open:
 ///
@@ -52,8 +57,19 @@ impl Pool<Context> {
         let cores = engine.physical_cores();
         let config = shared_out(config, options.size, cores, || has_gpu(engine))?;
         let engine = engine.clone();
-        Self::with_factory(options, move |watch| Context::open(&engine, &config, watch))
+        Self::with_factory(options, move |watch| open_whole(&engine, &config, watch))
     }
+}
+
+/// Opens a context, always to the end: one that has come open is worth keeping for the next, whoever
+/// does not want it any more.
+fn open_whole(engine: &Engine, config: &ModelConfig, mut watch: Watch<'_>) -> Result<Context> {
+    let told = Watch::new().on_progress(move |progress| {
+        // `Break` has cancelled the operation already, which ends after this.
+        let _ = watch.tell(progress);
+        ControlFlow::Continue(())
+    });
+    Context::open(engine, config, told)
 }
 
 /// The configuration of each of `size` models side by side, as [`ContextPool`] says.
@@ -85,7 +101,7 @@ fn has_gpu(engine: &Engine) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, mock};
+    use crate::{CancelToken, Error, mock};
     use std::time::Duration;
 
     #[test]
@@ -97,6 +113,16 @@ mod tests {
         assert_eq!(mapped(config().mmap(false)), Some(false));
         assert_eq!(mapped(config().lora_apply_mode(LoraApplyMode::Immediately)), None);
         assert_eq!(mapped(config().high_noise_diffusion_model("high")), None);
+    }
+
+    #[test]
+    fn an_opening_comes_to_its_end() {
+        let (engine, config) = (mock::engine(), ModelConfig::new("any"));
+        let token = CancelToken::new();
+        token.cancel();
+        let stopped = || Watch::new().cancel_with(token.clone()).time_limit(Duration::ZERO);
+        assert!(matches!(Context::open(&engine, &config, stopped()), Err(Error::Cancelled { .. })));
+        assert!(open_whole(&engine, &config, stopped()).is_ok());
     }
 
     #[test]

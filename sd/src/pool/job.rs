@@ -2,10 +2,13 @@
 
 use super::{
     queue::Id,
-    shared::{Shared, caught},
+    shared::{Outstanding, Shared, caught},
+};
+use crate::{
+    CancelToken, Error, Model, Result,
+    cancel::Subscription,
     sync::{Monitor, now},
 };
-use crate::{CancelToken, Error, Model, Result, cancel::Subscription};
 use std::{
     fmt,
     pin::Pin,
@@ -32,8 +35,7 @@ pub enum JobStatus {
 }
 
 enum Phase<T> {
-    Queued,
-    Running,
+    Pending,
     /// None when somebody has taken it.
     Done(Option<Result<T>>),
 }
@@ -69,7 +71,7 @@ impl<T> Clone for Cell<T> {
 
 impl<T: Send + 'static> Cell<T> {
     pub(super) fn new() -> Self {
-        Self(Monitor::new(Inner { phase: Phase::Queued, waker: None, link: None }))
+        Self(Monitor::new(Inner { phase: Phase::Pending, waker: None, link: None }))
     }
 
     /// Keeps the link until the job is done.
@@ -80,20 +82,19 @@ impl<T: Send + 'static> Cell<T> {
         }
     }
 
-    pub(super) fn begin(&self) {
-        self.0.lock().phase = Phase::Running;
-    }
-
-    pub(super) fn finish(&self, result: Result<T>) {
+    pub(super) fn finish<M: Model>(&self, result: Result<T>, outstanding: Outstanding<M>) {
         let mut inner = self.0.lock();
         inner.phase = Phase::Done(Some(result));
         let (waker, link) = (inner.waker.take(), inner.link.take());
         drop(inner);
         self.0.notify_all();
-        drop(link);
+        // Before foreign code runs: who is woken here may shut the pool down.
+        let shared = outstanding.end();
         // An executor's fault must not end the thread that serves others. It has been logged.
         let _ = caught("waking a job's task", || {
+            drop(link);
             waker.into_iter().for_each(Waker::wake);
+            drop(shared);
             Ok(())
         });
     }
@@ -199,10 +200,8 @@ impl<T: Send + 'static> Job<T> {
 
     /// What it is doing.
     pub fn status(&self) -> JobStatus {
-        match self.cell.0.lock().phase {
-            Phase::Queued => {}
-            Phase::Running => return JobStatus::Running,
-            Phase::Done(_) => return JobStatus::Done,
+        if let Phase::Done(_) = self.cell.0.lock().phase {
+            return JobStatus::Done;
         }
         // Without the job's lock. One that has left the queue meanwhile begins just now.
         let position = self.pool.upgrade().and_then(|pool| pool.position(self.id));

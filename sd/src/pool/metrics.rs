@@ -34,7 +34,7 @@ pub struct PoolMetrics {
     pub opened: u64,
     /// Models dropped because they could not be used again.
     pub replaced: u64,
-    /// Models that could not be opened or used again.
+    /// Models that could not be opened, loaded or used again, further ones beside others included.
     pub failures: u64,
     /// Generations taken on.
     pub submitted: u64,
@@ -78,7 +78,7 @@ impl From<&Error> for Ending {
 impl PoolMetrics {
     pub(super) fn count_wait(&mut self, waited: Duration) {
         self.granted += 1;
-        self.waited += waited;
+        self.waited = self.waited.saturating_add(waited);
         self.longest_wait = self.longest_wait.max(waited);
     }
 

@@ -2,9 +2,10 @@
 //!
 //! - `state`, with `queue`, `breaker`, `options` and `metrics`: the rules, without locks and threads;
 //! - `shared`: the state behind its lock, and the timer;
-//! - `run`, with `turn` and `slot`: operations, from the queue to giving the model back;
-//! - `job`: results that come later;
-//! - `sync`: locks, threads and time.
+//! - `run`, with `request`, `turn` and `slot`: operations, from the queue to giving the model back;
+//! - `job`: results that come later.
+//!
+//! Locks, threads and time are of `crate::sync`.
 
 mod breaker;
 mod contexts;
@@ -13,11 +14,11 @@ mod job_pool;
 mod metrics;
 mod options;
 mod queue;
+mod request;
 mod run;
 mod shared;
 mod slot;
 mod state;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -42,8 +43,14 @@ use std::{fmt, sync::Arc, time::Duration};
 /// Operations that find no model free wait in a queue of bounded length and are served strictly in
 /// the order they came. A model that cannot be used again is dropped, and another opened in its
 /// place when it is needed. After several failures in a row nothing is tried for a while
-/// ([`Error::CircuitOpen`](crate::Error::CircuitOpen)); then one operation is let through, and its
-/// end decides.
+/// ([`Error::CircuitOpen`](crate::Error::CircuitOpen)); then one operation at a time is let through,
+/// until the end of one decides. A failure is a model that cannot be opened while no other is open,
+/// cannot be used again, or cannot load its own weights; not one that is lost because its operation
+/// was stopped, or that died while nobody used it.
+///
+/// While others are open, a further one that cannot be opened is nobody's error: the operation that
+/// needed it goes back to the head of the queue, and for the cool-down, at least 100 ms, the pool
+/// makes do with the models it has.
 ///
 /// Clones are cheap and share one pool. It lives until the last of them is dropped and what was
 /// asked for has ended: jobs go on without it.
@@ -86,7 +93,8 @@ impl<M: Model> fmt::Debug for Pool<M> {
 impl<M: Model> Pool<M> {
     /// A pool of what `open` opens. It is called with the progress callback, the cancel token and
     /// the rest of the time of the operation that needs the model, on its thread. A panic in it is
-    /// an [`Error::Panicked`](crate::Error::Panicked).
+    /// an [`Error::Panicked`](crate::Error::Panicked). A model that it returns too late for its
+    /// operation is kept for the next.
     ///
     /// ```
     /// use sdcpp::{Context, ModelConfig, Pool, PoolOptions, mock};
@@ -110,8 +118,9 @@ impl<M: Model> Pool<M> {
         Ok(Self(Shared::new(options, Box::new(open))))
     }
 
-    /// Waits for a model, for as long as `timeout`, the opening of one included. It goes back to
-    /// the pool when the lease is dropped.
+    /// Waits for a model, for as long as `timeout`, the opening of one included; longer where that
+    /// cannot be left half-way, as in a [`ContextPool`]. It goes back to the pool when the lease is
+    /// dropped.
     ///
     /// # Errors
     /// [`Error::AcquireTimeout`](crate::Error::AcquireTimeout),
@@ -132,7 +141,7 @@ impl<M: Model> Pool<M> {
     }
 
     /// A model, if one is free; opens one if fewer are open than there may be. None if all are in
-    /// use, or others wait for them.
+    /// use or no further one can be opened, if others wait for them, or while the one attempt after a cool-down runs.
     ///
     /// # Errors
     /// As [`acquire`](Self::acquire), without the timeout and the full queue.
@@ -158,7 +167,7 @@ impl<M: Model> Pool<M> {
     /// [`Error::ShutDown`](crate::Error::ShutDown), and what opening a model fails with.
     pub fn generate_with(&self, request: &ImageRequest, watch: Watch<'_>) -> Result<Generated> {
         request.check()?;
-        self.0.run(watch, |model, watch| model.generate_with(request, watch))
+        self.0.run(watch, request, |model, watch| model.generate_with(request, watch))
     }
 
     /// Makes a video, with a model of the pool, when its turn comes.
@@ -180,7 +189,7 @@ impl<M: Model> Pool<M> {
         watch: Watch<'_>,
     ) -> Result<GeneratedVideo> {
         request.check()?;
-        self.0.run(watch, |model, watch| model.generate_video_with(request, watch))
+        self.0.run(watch, request, |model, watch| model.generate_video_with(request, watch))
     }
 
     /// Puts a request in the queue and returns at once. A thread draws it when its turn comes; none
@@ -193,7 +202,7 @@ impl<M: Model> Pool<M> {
     /// [`Error::ShutDown`](crate::Error::ShutDown). All others are the job's.
     pub fn submit(&self, request: ImageRequest, watch: Watch<'static>) -> Result<Job<Generated>> {
         request.check()?;
-        self.0.submit(watch, move |model, watch| model.generate_with(&request, watch))
+        self.0.submit(watch, request, |model, request, watch| model.generate_with(request, watch))
     }
 
     /// Puts the request of a video in the queue, as [`submit`](Self::submit).
@@ -206,7 +215,9 @@ impl<M: Model> Pool<M> {
         watch: Watch<'static>,
     ) -> Result<Job<GeneratedVideo>> {
         request.check()?;
-        self.0.submit(watch, move |model, watch| model.generate_video_with(&request, watch))
+        self.0.submit(watch, request, |model, request, watch| {
+            model.generate_video_with(request, watch)
+        })
     }
 
     /// What the pool is doing, and has done so far.
@@ -216,14 +227,20 @@ impl<M: Model> Pool<M> {
 
     /// Ends the pool: what waits and what comes later gets
     /// [`Error::ShutDown`](crate::Error::ShutDown), what runs finishes or is cancelled, and all
-    /// models are dropped. Returns when nothing runs any more; for ever waits a caller that holds a
-    /// [`Lease`] itself, since leases are not taken away.
+    /// models are dropped. Returns when nothing runs any more.
+    ///
+    /// That is never if the caller is what it waits for: one that holds a [`Lease`], since leases are
+    /// not taken away, or code that runs within an operation of this pool: a progress or preview
+    /// callback, a model or the function that opens it, and what these drop. A task's
+    /// [`Waker`](std::task::Waker) must not call it either: it may run on a thread that has yet to
+    /// give a model back.
     pub fn shutdown(&self, how: Shutdown) {
         self.0.shut_down(how, None);
     }
 
-    /// The same, but waits no longer than `limit`. Says whether nothing runs any more; what still
-    /// does ends as it would, and a second call can wait again, or cancel.
+    /// The same, but waits no longer than `limit`, also where idle models take long to drop: that
+    /// goes on on a thread of its own. Says whether nothing runs any more; what still does ends as it
+    /// would, and a second call can wait again, or cancel.
     #[must_use = "something may run still"]
     pub fn shutdown_within(&self, how: Shutdown, limit: Duration) -> bool {
         self.0.shut_down(how, Some(limit))

@@ -24,7 +24,8 @@ const MAX_TIME: Duration = Duration::from_secs(7 * 86_400);
 pub struct PoolOptions {
     /// Models at most, and so operations at once, 1 to 1024. Default 2.
     pub size: usize,
-    /// Operations that may wait while all models are in use, 0 to 65536. Default 64.
+    /// Operations that may wait while all models are in use, 0 to 65536. Default 64. Those that go
+    /// back to the queue, because no further model could be opened, come on top.
     pub queue_limit: usize,
     /// Time limit of a generation whose [`Watch`](crate::Watch) has none, waiting included; up to
     /// 7 days. Default: none.

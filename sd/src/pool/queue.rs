@@ -17,6 +17,8 @@ pub(super) type Ready<M> = Box<dyn FnOnce(Result<Slot<M>>) -> Option<Slot<M>> + 
 pub(super) struct Waiter<M: Model> {
     pub(super) turn: Turn,
     pub(super) ready: Ready<M>,
+    /// Whether it had a slot before, and could not open a model in it.
+    pub(super) again: bool,
 }
 
 pub(super) struct Queue<M: Model> {
@@ -42,9 +44,14 @@ impl<M: Model> Queue<M> {
     pub(super) fn push(&mut self, waiter: Waiter<M>) -> Id {
         let id = self.next;
         self.next += 1;
+        self.put_back(id, waiter);
+        id
+    }
+
+    /// Before all who came later.
+    pub(super) fn put_back(&mut self, id: Id, waiter: Waiter<M>) {
         self.deadlines.extend(waiter.turn.timer_deadline().map(|time| (time, id)));
         self.waiters.insert(id, waiter);
-        id
     }
 
     pub(super) fn pop(&mut self) -> Option<(Id, Waiter<M>)> {

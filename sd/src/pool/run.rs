@@ -4,15 +4,16 @@ use super::{
     job::{Cell, Job},
     metrics::Ending,
     queue::{Id, Waiter},
+    request::Request,
     shared::{Outstanding, Shared, caught},
     slot::{Lease, Slot},
     state::Verdict,
-    sync::{self, Monitor, now},
     turn::{Kind, Turn},
 };
 use crate::{
     CancelToken, Error, Generated, GeneratedVideo, Model, Result, Stage, Timings, Watch,
     cancel::Subscription,
+    sync::{self, Monitor, now},
 };
 use std::sync::{Arc, Weak};
 
@@ -61,7 +62,7 @@ fn waiter<M: Model>(turn: &Turn, answer: &Answer<M>) -> Waiter<M> {
         answer.notify_all();
         None
     });
-    Waiter { turn, ready }
+    Waiter { turn, ready, again: false }
 }
 
 impl<M: Model> Shared<M> {
@@ -70,23 +71,17 @@ impl<M: Model> Shared<M> {
     fn wait(self: &Arc<Self>, turn: &Turn, callers: Option<CancelToken>) -> Result<Granted<M>> {
         let answer = Monitor::new(None);
         let id = self.enter(waiter(turn, &answer))?;
-        self.granted(turn, callers, id, &answer)
+        let subscription = callers.map(|callers| link(self, id, &turn.token, &callers));
+        Ok((self.granted(turn, id, &answer)?, subscription))
     }
 
     /// Its slot, when it comes; its deadline is minded here.
-    fn granted(
-        self: &Arc<Self>,
-        turn: &Turn,
-        callers: Option<CancelToken>,
-        id: Id,
-        answer: &Answer<M>,
-    ) -> Result<Granted<M>> {
-        let subscription = callers.map(|callers| link(self, id, &turn.token, &callers));
+    fn granted(self: &Arc<Self>, turn: &Turn, id: Id, answer: &Answer<M>) -> Result<Slot<M>> {
         let mut deadline = turn.deadline();
         let mut guard = answer.lock();
         loop {
             if let Some(slot) = guard.take() {
-                return Ok((slot?, subscription));
+                return slot;
             }
             if deadline.is_some_and(|deadline| now() >= deadline) {
                 // Either this brings the error, or the slot is on its way.
@@ -100,33 +95,69 @@ impl<M: Model> Shared<M> {
         }
     }
 
-    /// The model of a slot; opened if there is none yet.
-    fn model(&self, slot: &mut Slot<M>, turn: &Turn, watch: &mut Watch<'_>) -> Result<M> {
+    /// The model of a slot; opened if there is none yet. None if that failed, and others are open:
+    /// one of those can be waited for.
+    fn open(&self, slot: &mut Slot<M>, turn: &Turn, watch: &mut Watch<'_>) -> Result<Option<M>> {
         turn.check_cancelled(Stage::Queued)?;
         // An open model is given out at the last moment too.
-        if let Some(model) = slot.take_model() {
-            return Ok(model);
+        if let Some(model) = slot.take_open() {
+            return Ok(Some(model));
         }
         let left = turn.remaining(Stage::Queued)?;
         let mut opening = Watch::new()
-            .on_progress(|progress| watch.tell(progress))
+            .on_progress(|progress| {
+                let flow = watch.tell(progress);
+                if flow.is_break() {
+                    // For those who cannot stop half-way.
+                    turn.token.cancel();
+                }
+                flow
+            })
             .cancel_with(turn.token.clone());
         opening.time_limit = left;
-        let opened = caught("opening a model", || (self.factory)(opening));
-        match &opened {
-            Ok(_) => self.count(|metrics| metrics.opened += 1),
-            // The caller's doing.
-            Err(error) if error.is_stopped() => {}
-            Err(Error::CallbackPanicked { .. }) => {}
-            Err(error) => slot.ended.verdict = Verdict::Failed(error.to_string()),
+        match caught("opening a model", || (self.factory)(opening)) {
+            Ok(model) => {
+                self.opened(slot.id);
+                let Err(late) = turn.remaining(Stage::Opening) else { return Ok(Some(model)) };
+                // Not this operation's any more, but as good as any.
+                slot.keep(model, Verdict::Unknown, Verdict::default);
+                Err(late)
+            }
+            Err(error) if turn.is_callers(&error) => Err(error),
+            Err(error) if self.stops_growing() => {
+                tracing::warn!(%error, "the pool cannot open a further model");
+                Ok(None)
+            }
+            Err(error) => {
+                slot.ended.verdict = Verdict::Failed(error.to_string());
+                Err(error)
+            }
         }
-        opened
+    }
+
+    /// The model of a slot, or of another one before all who wait.
+    fn model(
+        self: &Arc<Self>,
+        slot: &mut Slot<M>,
+        turn: &Turn,
+        watch: &mut Watch<'_>,
+    ) -> Result<M> {
+        loop {
+            if let Some(model) = self.open(slot, turn, watch)? {
+                return Ok(model);
+            }
+            slot.exchange(|id| {
+                let answer = Monitor::new(None);
+                self.enter_again(id, Waiter { again: true, ..waiter(turn, &answer) });
+                self.granted(turn, id, &answer)
+            })?;
+        }
     }
 
     /// In the words of the whole operation, of which the model saw a part.
     fn told(&self, id: Id, turn: &Turn, error: Error) -> Error {
         match error {
-            Error::DeadlineExceeded { stage, .. } => turn.out_of_time(stage),
+            Error::DeadlineExceeded { stage, .. } if turn.is_over() => turn.out_of_time(stage),
             Error::Cancelled { .. } if self.was_stopped(id) => Error::ShutDown,
             error => error,
         }
@@ -134,7 +165,7 @@ impl<M: Model> Shared<M> {
 
     /// Uses a model of the pool in the slot, and gives it back.
     fn work<T: Product>(
-        &self,
+        self: &Arc<Self>,
         mut slot: Slot<M>,
         turn: &Turn,
         watch: Watch<'_>,
@@ -153,39 +184,47 @@ impl<M: Model> Shared<M> {
     }
 
     fn attempt<T>(
-        &self,
+        self: &Arc<Self>,
         slot: &mut Slot<M>,
         turn: &Turn,
         mut watch: Watch<'_>,
         generate: impl FnOnce(&mut M, Watch<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut model = self.model(slot, turn, &mut watch)?;
-        let result = turn.remaining(Stage::Preparing).and_then(|left| {
-            watch.time_limit = left;
+        let result = caught("generating", || {
+            watch.time_limit = turn.remaining(Stage::Preparing)?;
             watch.cancel = Some(turn.token.clone());
-            caught("generating", || generate(&mut model, watch))
+            generate(&mut model, watch)
         });
+        let failed = |error: &Error| Verdict::Failed(error.to_string());
+        let unless = |callers, error| if callers { Verdict::Unknown } else { failed(error) };
         match &result {
-            Err(error @ Error::Panicked { .. }) => slot.replace(model, error.to_string()),
-            Err(error) => slot.keep(model, Verdict::Unknown, || error.to_string()),
+            Err(error @ Error::Panicked { .. }) => slot.replace(model, failed(error)),
+            // A worker that does not stop in time is ended.
+            Err(error) => slot.keep(model, unless(!turn.is_models(error), error), || {
+                unless(turn.is_callers(error), error)
+            }),
             Ok(_) => slot.keep(model, Verdict::Good, || {
-                "a model could not be used again after a generation".to_owned()
+                let broken = "a model could not be used again after a generation";
+                Verdict::Failed(broken.to_owned())
             }),
         }
         result
     }
 
-    fn generation(&self, kind: Kind, watch: &Watch<'_>) -> Turn {
-        Turn::new(kind, watch.time_limit.or(self.options.time_limit))
+    fn generation(&self, kind: Kind, watch: &Watch<'_>, request: &impl Request) -> Turn {
+        let turn = Turn::new(kind, watch.time_limit.or(self.options.time_limit));
+        Turn { own_weights: !request.brings_weights(), ..turn }
     }
 
     /// Generates on this thread.
     pub(super) fn run<T: Product>(
         self: &Arc<Self>,
         mut watch: Watch<'_>,
+        request: &impl Request,
         generate: impl FnOnce(&mut M, Watch<'_>) -> Result<T>,
     ) -> Result<T> {
-        let turn = self.generation(Kind::Generation, &watch);
+        let turn = self.generation(Kind::Generation, &watch, request);
         let (slot, _subscription) = self.wait(&turn, watch.cancel.take())?;
         self.work(slot, &turn, watch, generate)
     }
@@ -193,8 +232,9 @@ impl<M: Model> Shared<M> {
     /// A model for the caller, in its turn.
     pub(super) fn lease(self: &Arc<Self>, mut watch: Watch<'_>) -> Result<Lease<M>> {
         let turn = Turn::new(Kind::Lease, watch.time_limit);
-        let (slot, _subscription) = self.wait(&turn, watch.cancel.take())?;
-        self.lent(slot, &turn, watch)
+        let (mut slot, _subscription) = self.wait(&turn, watch.cancel.take())?;
+        let model = self.model(&mut slot, &turn, &mut watch);
+        self.lent(slot, &turn, model)
     }
 
     /// A model for the caller if there is a slot for it now.
@@ -202,58 +242,58 @@ impl<M: Model> Shared<M> {
         let turn = Turn::new(Kind::Lease, None);
         let answer = Monitor::new(None);
         let Some(id) = self.enter_at_once(waiter(&turn, &answer))? else { return Ok(None) };
-        let (slot, _) = self.granted(&turn, None, id, &answer)?;
-        self.lent(slot, &turn, Watch::new()).map(Some)
+        let mut slot = self.granted(&turn, id, &answer)?;
+        let model = self.open(&mut slot, &turn, &mut Watch::new()).transpose();
+        model.map(|model| self.lent(slot, &turn, model)).transpose()
     }
 
-    fn lent(&self, mut slot: Slot<M>, turn: &Turn, mut watch: Watch<'_>) -> Result<Lease<M>> {
-        match self.model(&mut slot, turn, &mut watch) {
-            Ok(model) => Ok(Lease::new(slot, model)),
-            Err(error) => {
-                let error = self.told(slot.id, turn, error);
-                self.count(|metrics| metrics.count_refusal(&error));
-                Err(error)
-            }
-        }
+    /// The model as a lease, or why there is none.
+    fn lent(&self, slot: Slot<M>, turn: &Turn, model: Result<M>) -> Result<Lease<M>> {
+        model
+            .map_err(|error| self.told(slot.id, turn, error))
+            .inspect_err(|error| {
+                // In the queue it has been counted.
+                if slot.is_held() {
+                    self.count(|metrics| metrics.count_refusal(error));
+                }
+            })
+            .map(|model| Lease::new(slot, model))
     }
 
     /// Generates on a thread of its own, which begins when there is a slot.
-    pub(super) fn submit<T: Product>(
+    pub(super) fn submit<T: Product, R: Request>(
         self: &Arc<Self>,
         mut watch: Watch<'static>,
-        generate: impl FnOnce(&mut M, Watch<'_>) -> Result<T> + Send + 'static,
+        request: R,
+        generate: impl FnOnce(&mut M, &R, Watch<'_>) -> Result<T> + Send + 'static,
     ) -> Result<Job<T>> {
-        let turn = self.generation(Kind::Job, &watch);
+        let turn = self.generation(Kind::Job, &watch, &request);
         let callers = watch.cancel.take();
         let cell = Cell::<T>::new();
         let token = turn.token.clone();
         let subscriber = tracing::dispatcher::get_default(Clone::clone);
         let span = tracing::Span::current();
         let run = {
-            let (shared, turn, cell) = (Arc::clone(self), turn.clone(), cell.clone());
+            let (shared, turn) = (Arc::clone(self), turn.clone());
             move |slot| {
-                cell.begin();
-                let result = tracing::dispatcher::with_default(&subscriber, || {
+                let generate = |model: &mut M, watch: Watch<'_>| generate(model, &request, watch);
+                tracing::dispatcher::with_default(&subscriber, || {
                     span.in_scope(|| shared.work(slot, &turn, watch, generate))
-                });
-                cell.finish(result);
+                })
             }
         };
         let outstanding = Outstanding::new(self);
         let ready = {
             let cell = cell.clone();
-            Box::new(move |slot| {
-                let outstanding = outstanding;
-                match slot {
-                    Ok(slot) => start(slot, run, outstanding, &cell),
-                    Err(error) => {
-                        cell.finish(Err(error));
-                        None
-                    }
+            Box::new(move |slot| match slot {
+                Ok(slot) => start(slot, run, outstanding, cell),
+                Err(error) => {
+                    cell.finish(Err(error), outstanding);
+                    None
                 }
             })
         };
-        let id = self.enter(Waiter { turn, ready })?;
+        let id = self.enter(Waiter { turn, ready, again: false })?;
         if let Some(callers) = callers {
             cell.keep(link(self, id, &token, &callers));
         }
@@ -264,26 +304,25 @@ impl<M: Model> Shared<M> {
 /// Starts a job's thread. If that fails the job has its error, and the slot comes back.
 fn start<M: Model, T: Product>(
     slot: Slot<M>,
-    run: impl FnOnce(Slot<M>) + Send + 'static,
+    run: impl FnOnce(Slot<M>) -> Result<T> + Send + 'static,
     outstanding: Outstanding<M>,
-    cell: &Cell<T>,
+    cell: Cell<T>,
 ) -> Option<Slot<M>> {
     // The slot must come back from a thread that does not start.
-    let parcel = Monitor::new(Some((slot, run, outstanding)));
+    let parcel = Monitor::new(Some((slot, run, outstanding, cell)));
     let started = {
         let parcel = parcel.clone();
         sync::spawn("sdcpp-job", move || {
             let taken = parcel.lock().take();
-            if let Some((slot, run, _outstanding)) = taken {
-                run(slot);
+            if let Some((slot, run, outstanding, cell)) = taken {
+                // What the caller gave along is dropped inside too.
+                cell.finish(caught("running a job", || run(slot)), outstanding);
             }
         })
     };
     let error = started.err()?;
     let taken = parcel.lock().take();
-    let (mut slot, _, _outstanding) = taken?;
-    let error = Error::io("start a job's thread", error);
-    slot.ended.ending = Some(Ending::from(&error));
-    cell.finish(Err(error));
+    let (slot, _, outstanding, cell) = taken?;
+    cell.finish(Err(Error::io("start a job's thread", error)), outstanding);
     Some(slot)
 }

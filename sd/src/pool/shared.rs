@@ -5,10 +5,13 @@ use super::{
     options::PoolOptions,
     queue::{Id, Waiter},
     slot::Slot,
-    state::{Deliveries, Delivery, Ended, Shutdown, State},
+    state::{Deliveries, Delivery, Ended, Released, Shutdown, State},
+};
+use crate::{
+    CancelToken, Error, Model, Result, Stage, Watch,
+    engine::panic_message,
     sync::{self, Monitor, now},
 };
-use crate::{CancelToken, Error, Model, Result, Stage, Watch, engine::panic_message};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
@@ -36,7 +39,7 @@ impl<M: Model> Shared<M> {
         let mut deliveries = Deliveries::new();
         let mut state = self.state.lock();
         let result = act(&mut state, &mut deliveries);
-        let start_timer = state.has_deadlines() && !state.timer;
+        let start_timer = state.next_alarm().is_some() && !state.timer;
         state.timer |= start_timer;
         drop(state);
         // The timer, and who shuts the pool down.
@@ -50,7 +53,7 @@ impl<M: Model> Shared<M> {
 
     fn deliver(self: &Arc<Self>, mut deliveries: Deliveries<M>) {
         while let Some(Delivery { id, waiter, answer }) = deliveries.pop_front() {
-            let slot = answer.map(|model| Slot::new(self, id, model));
+            let slot = answer.map(|model| Slot::new(self, id, model, waiter.turn.kind));
             // What the caller gave along may panic when it is dropped.
             let unwanted = caught("waking who waits", || Ok((waiter.ready)(slot)));
             if let Ok(Some(slot)) = unwanted {
@@ -73,9 +76,21 @@ impl<M: Model> Shared<M> {
             let mut state = self.state.lock();
             state.release(id, model, ended, now(), deliveries)
         };
-        while let Some((closed, again)) = release(model.take(), ended) {
-            discard(closed);
-            ended = again;
+        loop {
+            match release(model.take(), ended) {
+                Released::Closed(closed, again) => {
+                    discard(closed);
+                    ended = again;
+                }
+                Released::Free(opened) => {
+                    // Without the lock, and caught: what logs is foreign code, and others wait.
+                    let _ = caught("logging", || {
+                        opened.iter().for_each(|why| tracing::warn!(%why, "circuit opened"));
+                        Ok(())
+                    });
+                    return;
+                }
+            }
         }
     }
 
@@ -97,6 +112,11 @@ impl<M: Model> Shared<M> {
     pub(super) fn enter_at_once(self: &Arc<Self>, waiter: Waiter<M>) -> Result<Option<Id>> {
         let entered = self.change(|state, out| state.enter_at_once(waiter, now(), out));
         entered.map_err(|refused| refused.0)
+    }
+
+    /// Puts an operation whose slot has no model before all others.
+    pub(super) fn enter_again(self: &Arc<Self>, id: Id, waiter: Waiter<M>) {
+        self.change(|state, out| state.enter_again(id, waiter, now(), out));
     }
 
     /// Sends away one that waits; does nothing if it does not wait any more.
@@ -123,6 +143,23 @@ impl<M: Model> Shared<M> {
         count(&mut self.state.lock().metrics);
     }
 
+    /// See the functions of [`State`].
+    pub(super) fn opened(&self, id: Id) {
+        self.state.lock().opened(id);
+    }
+
+    pub(super) fn replaced(&self, id: Id) {
+        self.state.lock().replaced(id);
+    }
+
+    pub(super) fn take_idle(&self, id: Id) -> Option<M> {
+        self.state.lock().take_idle(id)
+    }
+
+    pub(super) fn stops_growing(&self) -> bool {
+        self.state.lock().stops_growing(now())
+    }
+
     pub(super) fn metrics(&self) -> PoolMetrics {
         self.state.lock().snapshot(now())
     }
@@ -133,8 +170,19 @@ impl<M: Model> Shared<M> {
         // Another who shuts down must not return before these models are gone.
         let outstanding = Outstanding::new(self);
         let (models, tokens) = self.change(|state, out| state.close(how, out));
-        models.into_iter().for_each(discard);
-        drop(outstanding);
+        let dropping = scopeguard::guard((models, outstanding), |(models, outstanding)| {
+            models.into_iter().for_each(discard);
+            drop(outstanding);
+        });
+        match limit {
+            // It takes as long as it takes. Without a thread it is done here, and the wait is longer.
+            Some(_) if !dropping.0.is_empty() => {
+                if let Err(error) = sync::spawn("sdcpp-drop", move || drop(dropping)) {
+                    tracing::warn!(%error, "no thread to drop the pool's models on");
+                }
+            }
+            _ => drop(dropping),
+        }
         tokens.iter().for_each(CancelToken::cancel);
         let mut state = self.state.lock();
         while !state.is_quiet() {
@@ -146,28 +194,27 @@ impl<M: Model> Shared<M> {
         true
     }
 
-    /// There is one timer, and only while jobs with deadlines wait.
+    /// There is one timer, and only while there is something it has to mind.
     fn start_timer(self: &Arc<Self>) {
         let shared = Arc::clone(self);
-        if let Err(error) = sync::spawn("sdcpp-timer", move || shared.mind_deadlines()) {
+        if let Err(error) = sync::spawn("sdcpp-timer", move || shared.mind_time()) {
             let kind = error.kind();
             self.change(|state, out| {
                 let why = || Error::io("start the pool's timer", kind.into());
-                state.refuse_timed(why, out);
-                state.timer = false;
+                state.without_timer(why, out);
             });
         }
     }
 
-    fn mind_deadlines(self: &Arc<Self>) {
+    fn mind_time(self: &Arc<Self>) {
         loop {
-            let mut expired = Deliveries::new();
+            let mut due = Deliveries::new();
             let mut state = self.state.lock();
-            let next = state.expire(now(), &mut expired);
-            if !expired.is_empty() {
+            let next = state.on_timer(now(), &mut due);
+            if !due.is_empty() {
                 drop(state);
                 self.state.notify_all();
-                self.deliver(expired);
+                self.deliver(due);
             } else if next.is_some() {
                 drop(self.state.wait_until(state, next));
             } else {
@@ -187,6 +234,11 @@ impl<M: Model> Outstanding<M> {
         shared.state.lock().outstanding += 1;
         Self(Arc::clone(shared))
     }
+
+    /// Ends it. What it belonged to may be the last that holds the models, to be dropped in its time.
+    pub(super) fn end(self) -> Arc<Shared<M>> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl<M: Model> Drop for Outstanding<M> {
@@ -196,11 +248,17 @@ impl<M: Model> Drop for Outstanding<M> {
     }
 }
 
-/// What `body` returns, or an error of what it panicked with.
+/// What `body` returns, or an error of what it panicked with. Does not panic itself.
 pub(super) fn caught<T>(doing: &'static str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let message = panic_message(payload.as_ref());
-        tracing::error!(doing, message, "panicked");
+        // What logs and what was thrown are foreign code, and may panic too.
+        let again = panic::catch_unwind(AssertUnwindSafe(|| {
+            tracing::error!(doing, message, "panicked");
+            drop(payload);
+        }));
+        // There is no end to it but this.
+        again.err().into_iter().for_each(std::mem::forget);
         Err(Error::Panicked { doing: doing.into(), message })
     })
 }

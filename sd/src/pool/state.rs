@@ -11,8 +11,11 @@ use super::{
 use crate::{CancelToken, Error, Model, Result, Stage};
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// The shortest time between two attempts to open a further model, where the cool-down is shorter.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a pool shuts down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,10 +45,10 @@ pub(super) type Deliveries<M> = VecDeque<Delivery<M>>;
 pub(super) enum Verdict {
     /// It works.
     Good,
-    /// Nothing: it was not used, or the request was at fault.
+    /// Nothing: it was lent, or the request or its caller was at fault.
     #[default]
     Unknown,
-    /// It could not be opened, or not be used again.
+    /// It could not be opened or loaded, or not be used again.
     Failed(String),
 }
 
@@ -57,11 +60,21 @@ pub(super) struct Ended {
     pub(super) ending: Option<Ending>,
 }
 
+/// What came of giving a slot back.
+pub(super) enum Released<M> {
+    /// It is free; why nothing is let through from now on, if this is what opened the circuit.
+    Free(Option<Error>),
+    /// The pool shuts down: the model must be dropped first.
+    Closed(M, Ended),
+}
+
 /// An operation with a slot.
 struct Active {
     token: CancelToken,
     /// By shutting down.
     stopped: bool,
+    /// Whether its model is open.
+    has_model: bool,
 }
 
 pub(super) struct State<M: Model> {
@@ -73,6 +86,9 @@ pub(super) struct State<M: Model> {
     breaker: Breaker,
     /// The one operation that is let through while the breaker is half open.
     trial: Option<Id>,
+    cool_down: Duration,
+    /// Until then no model is opened beside others, for that failed.
+    grows_at: Option<Instant>,
     closing: Option<Shutdown>,
     /// Whether the timer's thread runs.
     pub(super) timer: bool,
@@ -91,6 +107,8 @@ impl<M: Model> State<M> {
             active: BTreeMap::new(),
             breaker: Breaker::new(options.failure_limit, options.cool_down),
             trial: None,
+            cool_down: options.cool_down,
+            grows_at: None,
             closing: None,
             timer: false,
             outstanding: 0,
@@ -104,7 +122,52 @@ impl<M: Model> State<M> {
             BreakerState::HalfOpen => self.trial.is_none(),
             BreakerState::Open { .. } => false,
         };
-        allowed && self.active.len() < self.size
+        allowed && self.active.len() < self.size && (!self.idle.is_empty() || self.may_open(now))
+    }
+
+    fn may_open(&self, now: Instant) -> bool {
+        self.grows_at.is_none_or(|time| now >= time) || !self.has_models()
+    }
+
+    /// Whether any model is open.
+    fn has_models(&self) -> bool {
+        !self.idle.is_empty() || self.active.values().any(|active| active.has_model)
+    }
+
+    fn set_has_model(&mut self, id: Id, has_model: bool) {
+        if let Some(active) = self.active.get_mut(&id) {
+            active.has_model = has_model;
+        }
+    }
+
+    /// The operation opened a model in its slot.
+    pub(super) fn opened(&mut self, id: Id) {
+        self.metrics.opened += 1;
+        self.set_has_model(id, true);
+    }
+
+    /// The slot's model was dropped, because it cannot be used again.
+    pub(super) fn replaced(&mut self, id: Id) {
+        self.metrics.replaced += 1;
+        self.set_has_model(id, false);
+    }
+
+    /// An idle model for a slot, if there is one.
+    pub(super) fn take_idle(&mut self, id: Id) -> Option<M> {
+        let model = self.idle.pop()?;
+        self.set_has_model(id, true);
+        Some(model)
+    }
+
+    /// A model could not be opened. If others are open, as many as there are must do for a while:
+    /// true then. Else it is the operation's failure.
+    pub(super) fn stops_growing(&mut self, now: Instant) -> bool {
+        let others = self.has_models();
+        if others {
+            self.metrics.failures += 1;
+            self.grows_at = Some(now + self.cool_down.max(LEAST_PAUSE));
+        }
+        others
     }
 
     /// Whether one that comes now would be served at once.
@@ -151,6 +214,32 @@ impl<M: Model> State<M> {
         Ok(None)
     }
 
+    /// Puts an operation whose slot has no model before all others.
+    pub(super) fn enter_again(
+        &mut self,
+        id: Id,
+        waiter: Waiter<M>,
+        now: Instant,
+        out: &mut Deliveries<M>,
+    ) {
+        self.free(id);
+        let refusal = match self.closing {
+            Some(_) => Some(Error::ShutDown),
+            // Who cancelled it while it had the slot did not find it here.
+            None => self.breaker.refusal(now).or(waiter.turn.check_cancelled(Stage::Queued).err()),
+        };
+        match refusal {
+            Some(error) => self.refuse(id, waiter, error, out),
+            None => self.queue.put_back(id, waiter),
+        }
+        self.serve(now, out);
+    }
+
+    fn free(&mut self, id: Id) {
+        self.active.remove(&id);
+        self.trial = self.trial.filter(|trial| *trial != id);
+    }
+
     /// Gives free slots to those who wait longest.
     fn serve(&mut self, now: Instant, out: &mut Deliveries<M>) {
         while self.has_room(now) {
@@ -158,16 +247,18 @@ impl<M: Model> State<M> {
             if self.breaker.state(now) == BreakerState::HalfOpen {
                 self.trial = Some(id);
             }
-            let token = waiter.turn.token.clone();
-            self.active.insert(id, Active { token, stopped: false });
-            self.metrics.count_wait(now.saturating_duration_since(waiter.turn.since));
             // The one used last, for its memory is the least likely to be swapped out.
-            out.push_back(Delivery { id, waiter, answer: Ok(self.idle.pop()) });
+            let model = self.idle.pop();
+            let token = waiter.turn.token.clone();
+            self.active.insert(id, Active { token, stopped: false, has_model: model.is_some() });
+            if !waiter.again {
+                self.metrics.count_wait(now.saturating_duration_since(waiter.turn.since));
+            }
+            out.push_back(Delivery { id, waiter, answer: Ok(model) });
         }
     }
 
-    /// Takes a slot back, with its model if that can be used again. While the pool shuts down the
-    /// model must be dropped first: returns it, and keeps the slot.
+    /// Takes a slot back, with its model if that can be used again.
     pub(super) fn release(
         &mut self,
         id: Id,
@@ -175,22 +266,22 @@ impl<M: Model> State<M> {
         ended: Ended,
         now: Instant,
         out: &mut Deliveries<M>,
-    ) -> Option<(M, Ended)> {
+    ) -> Released<M> {
         match model {
-            Some(model) if self.closing.is_some() => return Some((model, ended)),
+            Some(model) if self.closing.is_some() => return Released::Closed(model, ended),
             model => self.idle.extend(model),
         }
-        self.active.remove(&id);
-        self.trial = self.trial.filter(|trial| *trial != id);
+        self.free(id);
         if let Some(ending) = ended.ending {
             self.metrics.count_ending(ending);
         }
+        let mut opens = false;
         match ended.verdict {
-            Verdict::Good => self.breaker.success(),
+            Verdict::Good => self.breaker.success(now),
             Verdict::Unknown => {}
             Verdict::Failed(cause) => {
                 self.metrics.failures += 1;
-                self.breaker.failure(now, cause);
+                opens = self.breaker.failure(now, cause);
                 while let Some(error) = self.breaker.refusal(now) {
                     let Some((id, waiter)) = self.queue.pop() else { break };
                     self.refuse(id, waiter, error, out);
@@ -198,7 +289,7 @@ impl<M: Model> State<M> {
             }
         }
         self.serve(now, out);
-        None
+        Released::Free(self.breaker.refusal(now).filter(|_| opens))
     }
 
     fn refuse(&mut self, id: Id, waiter: Waiter<M>, error: Error, out: &mut Deliveries<M>) {
@@ -222,24 +313,33 @@ impl<M: Model> State<M> {
         }
     }
 
-    /// Sends away the jobs whose time has passed. Returns when the next one's will.
-    pub(super) fn expire(&mut self, now: Instant, out: &mut Deliveries<M>) -> Option<Instant> {
-        while let Some((time, id)) = self.queue.next_deadline() {
-            if time > now {
-                return Some(time);
-            }
+    /// Does what is due now: sends away the jobs whose time has passed, and opens models again after
+    /// a pause. Returns when there is something to do next.
+    pub(super) fn on_timer(&mut self, now: Instant, out: &mut Deliveries<M>) -> Option<Instant> {
+        if self.grows_at.is_some_and(|time| time <= now) {
+            self.grows_at = None;
+            self.serve(now, out);
+        }
+        while let Some((time, id)) = self.queue.next_deadline()
+            && time <= now
+        {
             self.leave(id, |waiter| waiter.turn.out_of_time(Stage::Queued), out);
         }
-        None
+        self.next_alarm()
     }
 
-    /// Whether there are deadlines to mind.
-    pub(super) fn has_deadlines(&self) -> bool {
-        self.queue.next_deadline().is_some()
+    /// When something is to be done though nobody comes or goes.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        let deadline = self.queue.next_deadline().map(|(time, _)| time);
+        let grows_at = self.grows_at.filter(|_| !self.queue.is_empty());
+        deadline.into_iter().chain(grows_at).min()
     }
 
-    /// Sends away the jobs with deadlines, where nobody can mind them.
-    pub(super) fn refuse_timed(&mut self, why: impl Fn() -> Error, out: &mut Deliveries<M>) {
+    /// Where there is no timer: sends away the jobs with deadlines, and leaves it to the next who
+    /// comes or goes to open models again.
+    pub(super) fn without_timer(&mut self, why: impl Fn() -> Error, out: &mut Deliveries<M>) {
+        self.timer = false;
+        self.grows_at = None;
         while let Some((_, id)) = self.queue.next_deadline() {
             self.leave(id, |_| why(), out);
         }

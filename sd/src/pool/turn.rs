@@ -1,7 +1,6 @@
 //! One operation of a pool, from being asked for to its end.
 
-use super::sync::now;
-use crate::{CancelToken, Error, Result, Stage};
+use crate::{CancelToken, Error, Result, Stage, sync::now};
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +21,13 @@ pub(super) struct Turn {
     pub(super) limit: Option<Duration>,
     /// Its own: the caller's token may stand for other operations too, and is linked to it.
     pub(super) token: CancelToken,
+    /// Whether all weights it needs are the model's own, which is at fault then if they do not load.
+    pub(super) own_weights: bool,
 }
 
 impl Turn {
     pub(super) fn new(kind: Kind, limit: Option<Duration>) -> Self {
-        Self { kind, since: now(), limit, token: CancelToken::new() }
+        Self { kind, since: now(), limit, token: CancelToken::new(), own_weights: false }
     }
 
     /// None too if it is further away than the clock goes.
@@ -51,6 +52,34 @@ impl Turn {
             Duration::ZERO => Err(self.out_of_time(stage)),
             left => Ok(Some(left)),
         }
+    }
+
+    /// Whether its time has passed.
+    pub(super) fn is_over(&self) -> bool {
+        self.deadline().is_some_and(|deadline| now() >= deadline)
+    }
+
+    /// Whether an error is the doing of whoever asked for the operation.
+    pub(super) fn is_callers(&self, error: &Error) -> bool {
+        match error {
+            Error::Cancelled { .. } | Error::CallbackPanicked { .. } => true,
+            Error::DeadlineExceeded { .. } => self.is_over(),
+            _ => false,
+        }
+    }
+
+    /// Whether an error is the model's fault, though the model can be used again: the engine loads
+    /// weights at their first use.
+    pub(super) fn is_models(&self, error: &Error) -> bool {
+        self.own_weights
+            && matches!(
+                error,
+                Error::ModelLoad { .. }
+                    | Error::OutOfMemory { stage: Stage::Loading, .. }
+                    | Error::FileNotFound { .. }
+                    | Error::FileUnreadable { .. }
+                    | Error::NotAModel { .. }
+            )
     }
 
     pub(super) fn out_of_time(&self, stage: Stage) -> Error {

@@ -15,5 +15,7 @@ pub(crate) fn run(input: &[u8]) {
     // Values may be NaN, which no comparison holds for.
     let shown = format!("{parameters:?}");
     assert_eq!(format!("{:?}", Parameters::parse(&text)), shown);
-    let _ = parameters.other.iter().map(|(key, _)| parameters.get(key)).count();
+    for (key, _) in &parameters.other {
+        assert!(parameters.get(key).is_some(), "{key:?} is not found by its name");
+    }
 }

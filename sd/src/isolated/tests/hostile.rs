@@ -118,7 +118,7 @@ fn one_that_does_not_stop_is_ended() {
 
 #[test]
 fn one_that_is_no_worker_is_named_with_its_last_line() {
-    let open = |body: Box<dyn FnOnce(PipeReader, PipeWriter, PipeWriter) + Send>| {
+    let open = |body: Box<dyn FnOnce(UnixStream, UnixStream, UnixStream) + Send>| {
         let connected = connected(&impatient(), body);
         let config = ModelConfig::new("any");
         match Worker::open(connected, &config, NONCE, Watch::new()).unwrap_err() {
@@ -167,12 +167,98 @@ fn endless_lines_cost_no_memory_and_errors_among_them_are_told() {
         };
         let mut bytes = frame_of(&log(3, "fine")).repeat(10_000);
         bytes.extend(frame_of(&log(1, "not fine")));
-        plays(bytes)(input, output, io::pipe().unwrap().1);
+        plays(bytes)(input, output, UnixStream::pair().unwrap().0);
     });
     let mut worker =
         Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
     let error = worker.generate(&request()).unwrap_err();
     let Error::WorkerCrashed { lines, .. } = &error else { panic!("{error:?}") };
-    assert!(lines.len() <= lines::KEPT, "{}", lines.len());
-    assert!(lines.iter().all(|line| line == "no end of this" || line == "not fine"), "{lines:?}");
+    assert!(lines.len() <= lines::KEPT + 1, "{}", lines.len());
+    assert_eq!(lines[0], "not fine", "{lines:?}");
+    // The last may have been cut off by the end of the stream.
+    let flood = &lines[1..lines.len() - 1];
+    assert!(flood.len() > 1 && flood.iter().all(|line| line == "no end of this"), "{lines:?}");
+}
+
+#[test]
+fn a_greeting_is_waited_for_once_however_much_is_said_before() {
+    let open = |message: FromWorker| {
+        let start = Instant::now();
+        let connected = connected(&impatient(), move |_input, mut output, _stderr| {
+            // Until the host has had enough.
+            while output.write_all(&frame_of(&message)).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let opened = Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new());
+        (opened.unwrap_err().to_string(), start.elapsed())
+    };
+    let log = FromWorker::Log { level: 3, target: "sdcpp".to_owned(), text: "wait".to_owned() };
+    for message in [log, FromWorker::Alive] {
+        let (error, took) = open(message);
+        assert!(error.contains("did not greet within 300ms"), "{error}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+    let (error, _) = open(FromWorker::Progress(Progress::Loading { tensors: 1, total: 2 }));
+    assert!(error.contains("did not greet first"), "{error}");
+}
+
+#[test]
+fn streams_end_whoever_holds_the_other_ends() {
+    let (sender, held) = std::sync::mpsc::channel();
+    let connected = connected(&impatient(), move |input, output, stderr| {
+        // As a program does that the worker started and left behind.
+        let ends = (input.try_clone(), output.try_clone(), stderr.try_clone());
+        sender.send((ends.0.unwrap(), ends.1.unwrap(), ends.2.unwrap())).unwrap();
+        plays(Vec::new())(input, output, stderr);
+    });
+    let lines = connected.lines.clone();
+    let worker = Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+    let (mut input, mut output, mut stderr) = held.recv().unwrap();
+    drop(worker);
+    assert_eq!(io::copy(&mut input, &mut io::sink()).unwrap(), 0, "nothing more comes");
+    assert!(output.write_all(b"x").is_err() && stderr.write_all(b"x").is_err());
+    let start = Instant::now();
+    while lines.readers() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "a thread still reads");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_worker_that_crashed_is_not_called_silent() {
+    // Something that it started holds its streams, and left its group.
+    let mut connected = connected(&impatient(), plays(Vec::new()));
+    let mut command = Command::new("sh");
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let crashed = command.args(["-c", "ulimit -c 0; kill -SEGV $$"]).spawn().unwrap();
+    connected.process = process::Process::new(crashed);
+    let mut worker =
+        Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+    let error = worker.generate(&request()).unwrap_err();
+    let Error::WorkerCrashed { signal: Some(11), reason, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(reason.starts_with("was killed by signal 11"), "{reason}");
+}
+
+#[test]
+fn texts_of_errors_and_warnings_are_bounded_and_escaped() {
+    let report = crate::EngineReport {
+        message: "red \x1b[31m\nforged".to_owned(),
+        lines: vec!["one\ntwo".to_owned(), "x".repeat(10_000)],
+    };
+    let error = Error::Sampling { report: Box::new(report) };
+    let failed = FromWorker::Failed { error: error.into(), usable: false };
+    let failed = answered(frame_of(&failed)).unwrap_err();
+    let Error::Sampling { report } = failed else { panic!("{failed:?}") };
+    assert_eq!(report.message, "red \\u{1b}[31m\\nforged");
+    assert_eq!((report.lines.len(), &report.lines[..2]), (3, &["one".into(), "two".into()][..]));
+    assert_eq!(report.lines[2].chars().count(), 4097);
+    let mut warned = drawn();
+    if let FromWorker::Drawn(drawn) = &mut warned {
+        drawn.warnings = vec![wire::WireWarning(crate::Warning::Engine("\x1b]0;x".to_owned()))];
+    }
+    let made = answered([picture(64, 64, 3), frame_of(&warned)].concat()).unwrap();
+    assert_eq!(made.warnings, [crate::Warning::Engine("\\u{1b}]0;x".to_owned())]);
 }

@@ -124,6 +124,41 @@ fn it_is_stopped_as_a_context_is() {
 }
 
 #[test]
+fn a_grace_without_end_kills_nobody() {
+    let options = WorkerOptions::default().grace(Duration::MAX);
+    let mut worker = mocked(&options, &ModelConfig::new("any"), Watch::new()).unwrap();
+    let limit = Watch::new().time_limit(Duration::from_millis(30));
+    let error = worker.generate_with(&long(), limit).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
+    assert!(worker.generate(&request()).is_ok());
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_answered() {
+    let (mut host, input) = UnixStream::pair().unwrap();
+    let (mut answers, output) = UnixStream::pair().unwrap();
+    let server = Server::new(output);
+    let serving = thread::spawn(move || {
+        server.serve(|| Ok(crate::mock::engine()), input, NONCE, || {}).unwrap();
+    });
+    let mut send = |payload: &[u8]| {
+        let length = (payload.len() as u32).to_le_bytes();
+        host.write_all(&[&length[..], &[1], payload].concat()).unwrap();
+    };
+    send(b"\xa7Nothing");
+    send(&[0xc1]);
+    host.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut next = || frame::read_message::<FromWorker>(&mut answers, MAX_MESSAGE).unwrap();
+    assert!(matches!(next(), FromWorker::Hello { .. }));
+    for _ in 0..2 {
+        let FromWorker::Failed { error, usable: false } = next() else { panic!("no failure") };
+        let told = Error::from(error).to_string();
+        assert!(told.starts_with("request is no known message"), "{told}");
+    }
+    serving.join().unwrap();
+}
+
+#[test]
 fn opening_can_be_cancelled_and_limited() {
     let open =
         |watch| mocked(&WorkerOptions::default(), &ModelConfig::new("any"), watch).unwrap_err();

@@ -10,12 +10,14 @@ use super::{
     frame::{self, MAX_MESSAGE},
     message::{Drawn, FromWorker, PROTOCOL, Ready},
     serve::Server,
+    streams::{Stream, Streams},
     worker::{Connected, Worker},
     *,
 };
 use crate::{ModelConfig, Result, Timings, Watch};
 use std::{
-    io::{self, PipeReader, PipeWriter, Write},
+    io::{self, Write},
+    os::unix::net::UnixStream,
     process::{Command, Stdio},
     sync::Arc,
     thread,
@@ -28,7 +30,6 @@ const NONCE: &str = "0123";
 fn stand_in() -> std::process::Child {
     let mut command = Command::new("sleep");
     command.arg("60").stdin(Stdio::null());
-    #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn().unwrap()
 }
@@ -36,14 +37,14 @@ fn stand_in() -> std::process::Child {
 /// A host's connection to a worker that is `body`, in a thread.
 fn connected(
     options: &WorkerOptions,
-    body: impl FnOnce(PipeReader, PipeWriter, PipeWriter) + Send + 'static,
+    body: impl FnOnce(UnixStream, UnixStream, UnixStream) + Send + 'static,
 ) -> Connected {
-    let (worker_in, host_out) = io::pipe().unwrap();
-    let (host_in, worker_out) = io::pipe().unwrap();
-    let (host_err, worker_err) = io::pipe().unwrap();
+    let (to, worker_in) = Stream::pair().unwrap();
+    let (from, worker_out) = Stream::pair().unwrap();
+    let (lines, worker_err) = Stream::pair().unwrap();
     thread::spawn(move || body(worker_in, worker_out, worker_err));
-    let pipes = (host_out, host_in, host_err);
-    Connected::new(stand_in(), pipes, options, "stand-in".into()).unwrap()
+    let streams = Streams { to, from, lines };
+    Connected::new(stand_in(), streams, options, "stand-in".into()).unwrap()
 }
 
 /// A worker that is this crate's own, with a mock engine.
@@ -51,7 +52,7 @@ fn mocked(options: &WorkerOptions, config: &ModelConfig, watch: Watch<'_>) -> Re
     let connected = connected(options, |input, output, _| {
         let server = Server::new(output);
         let outbox = Arc::clone(&server.outbox);
-        thread::spawn(move || outbox.run(|| true));
+        thread::spawn(move || outbox.run());
         server.serve(|| Ok(crate::mock::engine()), input, NONCE, || {}).unwrap();
     });
     Worker::open(connected, config, NONCE, watch)
@@ -91,7 +92,7 @@ fn picture(width: u32, height: u32, channels: u32) -> Vec<u8> {
 }
 
 /// Greets and opens, then sends `bytes` as soon as something is asked for, and waits.
-fn plays(bytes: Vec<u8>) -> impl FnOnce(PipeReader, PipeWriter, PipeWriter) + Send + 'static {
+fn plays(bytes: Vec<u8>) -> impl FnOnce(UnixStream, UnixStream, UnixStream) + Send + 'static {
     move |mut input, mut output, _stderr| {
         output.write_all(&frame_of(&hello())).unwrap();
         let asked: Result<message::ToWorker<'static>, _> =

@@ -86,3 +86,17 @@ fn jobs_outlive_the_handles() {
         thread::sleep(Duration::from_millis(1));
     }
 }
+
+#[test]
+fn a_limit_holds_though_models_take_long_to_drop() {
+    let world = World::new();
+    let pool = world.pool(options().size(2));
+    drop([(); 2].map(|()| pool.acquire(LONG).unwrap()));
+    world.0.lock().dropping_takes = SHORT * 10;
+    let begin = Instant::now();
+    assert!(!pool.shutdown_within(Shutdown::Finish, SHORT));
+    assert!(begin.elapsed() < SHORT * 10, "{:?}", begin.elapsed());
+    pool.shutdown(Shutdown::Finish);
+    assert_eq!(world.0.lock().models, 0, "waited for");
+    assert!(begin.elapsed() >= SHORT * 20);
+}

@@ -1,7 +1,7 @@
 //! What goes wrong, and what does not go wrong then.
 
 use super::fake::{World, ask, options};
-use crate::{BreakerState, Error, Model, Watch};
+use crate::{BreakerState, CancelToken, Error, Lora, Model, Stage, Watch};
 use std::{
     thread,
     time::{Duration, Instant},
@@ -147,6 +147,8 @@ fn an_attempt_that_says_nothing_leaves_it_to_the_next() {
     assert!(pool.try_acquire().unwrap().is_none(), "one at a time");
     lease.generate_with(&ask("x"), Watch::new()).unwrap();
     drop(lease);
+    assert_eq!(pool.metrics().breaker, BreakerState::HalfOpen, "nobody said how it went");
+    pool.generate(&ask("x")).unwrap();
     assert_eq!(pool.metrics().breaker, BreakerState::Closed);
 }
 
@@ -154,7 +156,7 @@ fn an_attempt_that_says_nothing_leaves_it_to_the_next() {
 fn a_cancelled_opening_is_nobodys_failure() {
     let world = World::new();
     let pool = world.pool(options().size(1).failure_limit(1));
-    let token = crate::CancelToken::new();
+    let token = CancelToken::new();
     token.cancel();
     for _ in 0..3 {
         let watch = Watch::new().cancel_with(token.clone());
@@ -162,4 +164,131 @@ fn a_cancelled_opening_is_nobodys_failure() {
     }
     assert_eq!(pool.metrics().failures, 0);
     assert!(pool.acquire(LONG).is_ok());
+}
+
+#[test]
+fn what_the_caller_stopped_is_no_failure_though_the_model_is_lost() {
+    let world = World::new();
+    let pool = world.pool(options().size(1).failure_limit(1));
+    let limited = Watch::new().time_limit(Duration::from_millis(20));
+    let error = pool.generate_with(&ask("hold to the death"), limited).unwrap_err();
+    assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error}");
+    let job = pool.submit(ask("hold to the death"), Watch::new()).unwrap();
+    world.wait_running(1);
+    job.cancel();
+    assert!(matches!(job.wait(), Err(Error::Cancelled { .. })));
+    assert!(matches!(pool.generate(&ask("callback")), Err(Error::CallbackPanicked { .. })));
+    let metrics = pool.metrics();
+    assert_eq!((metrics.replaced, metrics.failures), (3, 0));
+    assert_eq!(metrics.breaker, BreakerState::Closed);
+}
+
+#[test]
+fn a_model_that_died_while_idle_is_not_given_out() {
+    let world = World::new();
+    let pool = world.pool(options().size(3).failure_limit(1));
+    drop([(); 3].map(|()| pool.acquire(LONG).unwrap()));
+    world.0.lock().dead = 2;
+    pool.generate(&ask("x")).unwrap();
+    pool.generate(&ask("x")).unwrap();
+    world.0.lock().dead = 3;
+    pool.generate(&ask("x")).unwrap();
+    let metrics = pool.metrics();
+    assert_eq!((metrics.opened, metrics.replaced, metrics.failures), (4, 3, 0));
+    assert_eq!((metrics.idle, world.0.lock().models), (1, 1));
+}
+
+#[test]
+fn weights_that_do_not_load_are_the_models_failure_unless_the_request_brings_some() {
+    let world = World::new();
+    let pool = world.pool(options().size(1).failure_limit(1).cool_down(LONG));
+    for request in [ask("load").lora(Lora::new("x")), ask("<lora:x:1> load")] {
+        assert!(matches!(pool.generate(&request), Err(Error::ModelLoad { .. })));
+        assert_eq!(pool.metrics().failures, 0);
+    }
+    assert!(matches!(pool.generate(&ask("load")), Err(Error::ModelLoad { .. })));
+    let metrics = pool.metrics();
+    assert_eq!((metrics.failures, metrics.replaced, metrics.idle), (1, 0, 1), "kept");
+    assert!(matches!(pool.generate(&ask("x")), Err(Error::CircuitOpen { failures: 1, .. })));
+}
+
+#[test]
+fn a_model_that_takes_too_long_to_open_by_itself_is_a_failure() {
+    let world = World::new();
+    let pool = world.pool(options().size(1));
+    for (failures, limit) in [(1, None), (2, Some(LONG))] {
+        world.0.lock().slow_opening = true;
+        let mut watch = Watch::new();
+        watch.time_limit = limit;
+        let error = pool.acquire_with(watch).err().unwrap();
+        let own = Duration::from_secs(5);
+        let expected = Error::DeadlineExceeded { stage: Stage::Opening, limit: own };
+        assert_eq!(error.to_string(), expected.to_string(), "as it is");
+        assert_eq!(pool.metrics().failures, failures);
+    }
+}
+
+#[test]
+fn a_model_that_comes_open_too_late_is_kept() {
+    let world = World::new();
+    let takes = Duration::from_millis(100);
+    world.0.lock().opening_takes = takes;
+    let pool = world.pool(options().size(1));
+    let error = pool.acquire(takes / 2).err().unwrap();
+    assert!(matches!(error, Error::AcquireTimeout { waited } if waited >= takes), "{error}");
+    let metrics = pool.metrics();
+    assert_eq!((metrics.idle, metrics.opened, metrics.acquire_timeouts), (1, 1, 1));
+    assert!(pool.acquire(Duration::ZERO).is_ok());
+}
+
+/// Logs into the pool itself, which is to say that nothing may be logged under its lock.
+mod nosy {
+    use super::super::fake::Fake;
+    use crate::Pool;
+    use std::sync::mpsc::Sender;
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    pub(super) struct Nosy(pub(super) Pool<Fake>, pub(super) Sender<u64>);
+
+    impl Subscriber for Nosy {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.1.send(self.0.metrics().failures).unwrap();
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+}
+
+#[test]
+fn what_logs_may_ask_the_pool() {
+    let world = World::new();
+    world.0.lock().bad_openings = 1;
+    let cool_down = Duration::from_millis(50);
+    let pool = world.pool(options().size(2).failure_limit(1).cool_down(cool_down));
+    let (sender, logged) = std::sync::mpsc::channel();
+    // On a thread of its own, which may be stuck.
+    thread::spawn(move || {
+        let nosy = tracing::Dispatch::new(nosy::Nosy(pool.clone(), sender));
+        // With a single one, tracing asks only the thread that first comes by whether to log: one of
+        // another test, as a rule, which has no subscriber.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        tracing::dispatcher::with_default(&nosy, || {
+            assert!(pool.generate(&ask("x")).is_err());
+            while matches!(pool.metrics().breaker, BreakerState::Open { .. }) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert!(pool.generate(&ask("break")).is_err());
+        });
+    });
+    assert_eq!(logged.recv_timeout(LONG), Ok(1), "the circuit opened");
+    assert_eq!(logged.recv_timeout(LONG), Ok(1), "the model is replaced");
+    assert_eq!(logged.recv_timeout(LONG), Ok(2), "the circuit opened again");
 }

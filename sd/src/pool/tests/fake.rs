@@ -3,7 +3,7 @@
 use crate::{
     CancelToken, Error, Generated, GeneratedVideo, ImageRequest, Model, Pool, PoolOptions, Result,
     Stage, Timings, VideoRequest, Watch,
-    pool::sync::{Monitor, now},
+    sync::{Monitor, now},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +23,14 @@ pub(super) struct Seen {
     /// Openings that will fail, and how.
     pub(super) bad_openings: usize,
     pub(super) opening_panics: bool,
+    /// The next opening waits for its own time limit, which nobody gave it.
+    pub(super) slow_opening: bool,
+    /// How long each opening and each dropping takes.
+    pub(super) opening_takes: Duration,
+    pub(super) dropping_takes: Duration,
+    /// Models opened so far, and how many of the first have died.
+    pub(super) opened: usize,
+    pub(super) dead: usize,
     /// Whether `hold` may end.
     pub(super) released: bool,
 }
@@ -44,7 +52,15 @@ impl World {
         if watch.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
             return Err(Error::Cancelled { stage: Stage::Opening });
         }
+        let takes = self.0.lock().opening_takes;
+        if !takes.is_zero() {
+            std::thread::sleep(takes);
+        }
         let mut seen = self.0.lock();
+        if std::mem::take(&mut seen.slow_opening) {
+            let limit = Duration::from_secs(5);
+            return Err(Error::DeadlineExceeded { stage: Stage::Opening, limit });
+        }
         if seen.opening_panics {
             drop(seen);
             panic!("no luck");
@@ -54,8 +70,10 @@ impl World {
             return Err(Error::Unsupported { what: "this".to_owned(), reason: "bad".to_owned() });
         }
         seen.models += 1;
+        seen.opened += 1;
+        let number = seen.opened;
         seen.most_models = seen.most_models.max(seen.models);
-        Ok(Fake { world: self.clone(), usable: true })
+        Ok(Fake { world: self.clone(), usable: true, number })
     }
 
     pub(super) fn release(&self) {
@@ -75,10 +93,16 @@ impl World {
 pub(super) struct Fake {
     world: World,
     pub(super) usable: bool,
+    /// From 1, in the order they were opened.
+    number: usize,
 }
 
 impl Drop for Fake {
     fn drop(&mut self) {
+        let takes = self.world.0.lock().dropping_takes;
+        if !takes.is_zero() {
+            std::thread::sleep(takes);
+        }
         self.world.0.lock().models -= 1;
     }
 }
@@ -105,6 +129,15 @@ impl Fake {
     fn obey(&mut self, command: &str, watch: &Watch<'_>) -> Result<()> {
         match command {
             "hold" => self.hold(watch),
+            // As a worker, which is ended if it does not stop in time.
+            "hold to the death" => self.hold(watch).inspect_err(|_| self.usable = false),
+            "callback" => {
+                self.usable = false;
+                Err(Error::CallbackPanicked { message: "as asked".to_owned() })
+            }
+            "load" | "<lora:x:1> load" => {
+                Err(Error::ModelLoad { path: "model".into(), report: Box::default() })
+            }
             "fail" => Err(Error::Sampling { report: Box::default() }),
             "break" => {
                 self.usable = false;
@@ -156,7 +189,7 @@ impl Model for Fake {
     }
 
     fn is_usable(&self) -> bool {
-        self.usable
+        self.usable && self.number > self.world.0.lock().dead
     }
 }
 
@@ -180,7 +213,8 @@ impl Woken {
         *self.0.lock()
     }
 
-    fn wait(&self, seen: usize) -> usize {
+    /// Waits until it was woken another time than `seen`.
+    pub(super) fn wait(&self, seen: usize) -> usize {
         let mut count = self.0.lock();
         while *count == seen {
             count = self.0.wait_until(count, None);

@@ -2,7 +2,10 @@
 //! places. It tells of deadlocks by itself. `scripts/shuttle.sh` runs these.
 
 use super::fake::{Fake, World, ask, block_on, options};
-use crate::{BreakerState, CancelToken, Error, Pool, Shutdown, Watch, pool::sync::clock};
+use crate::{
+    BreakerState, CancelToken, Error, Pool, Shutdown, Watch,
+    sync::{Monitor, clock},
+};
 use shuttle::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -126,6 +129,31 @@ fn jobs_are_cancelled_dropped_and_detached_anywhere() {
 }
 
 #[test]
+fn a_listener_is_called_once_whenever_the_token_is_cancelled() {
+    explore(|| {
+        let (token, calls) = (CancelToken::new(), Monitor::new(0));
+        let (remote, also, listens) = (token.clone(), token.clone(), calls.clone());
+        let cancels =
+            [thread::spawn(move || remote.cancel()), thread::spawn(move || also.cancel())];
+        let stays = token.on_cancel(move || *listens.lock() += 1);
+        let leaves = {
+            let token = token.clone();
+            // Called or not, but neither twice nor stuck, also while another drops its own.
+            thread::spawn(move || {
+                let calls = Monitor::new(0);
+                let listens = calls.clone();
+                drop(token.on_cancel(move || *listens.lock() += 1));
+                assert!(*calls.lock() <= 1);
+            })
+        };
+        cancels.into_iter().for_each(|thread| thread.join().unwrap());
+        leaves.join().unwrap();
+        assert_eq!(*calls.lock(), 1);
+        drop(stays);
+    });
+}
+
+#[test]
 fn a_token_cancelled_while_it_is_linked_is_seen() {
     explore(|| {
         let world = World::new();
@@ -208,6 +236,32 @@ fn the_breaker_opens_and_closes_under_load() {
 
 fn good(pool: Pool<Fake>) {
     pool.generate(&ask("x")).unwrap();
+}
+
+#[test]
+fn a_pool_that_cannot_grow_loses_nobody() {
+    explore(|| {
+        let world = World::new();
+        let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
+        let lease = pool.acquire_with(Watch::new()).unwrap();
+        world.0.lock().bad_openings = 1;
+        let token = CancelToken::new();
+        let watch = Watch::new().cancel_with(token.clone());
+        let cancelled = pool.submit(ask("x"), watch).unwrap();
+        let waits = start(&pool, good);
+        let tries = start(&pool, |pool| drop(pool.try_acquire().unwrap()));
+        let cancels = thread::spawn(move || token.cancel());
+        let returns = thread::spawn(move || drop(lease));
+        match cancelled.wait() {
+            Ok(_) | Err(Error::Cancelled { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+        for thread in [waits, tries, cancels, returns] {
+            thread.join().unwrap();
+        }
+        quiet(&pool, &world, 2);
+        assert_eq!(pool.metrics().breaker, BreakerState::Closed);
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::fake::{SAMPLING, Woken, World, ask, block_on, options};
 use crate::{
     CancelToken, Error, Job, JobPool, JobStatus, Progress, Stage, VideoRequest, Watch,
-    pool::sync::refusal,
+    sync::refusal,
 };
 use std::{
     ops::ControlFlow,
@@ -45,13 +45,10 @@ fn a_job_is_polled_with_the_last_waker_and_gives_its_result_once() {
         assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
     }
     world.release();
-    let mut job = match job.wait_timeout(LONG) {
-        Ok(result) => return assert!(result.is_ok() && second.count() <= 1),
-        Err(job) => job,
-    };
+    assert_eq!(second.wait(0), 1);
     let waker = Arc::clone(&second).into();
     assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_ready());
-    assert_eq!(first.count(), 0);
+    assert_eq!((first.count(), second.count()), (0, 1));
 }
 
 #[test]
@@ -278,4 +275,47 @@ fn polling_does_not_lose_a_wakeup() {
             }));
         assert!(result.is_ok());
     }
+}
+
+#[test]
+fn a_job_ends_whatever_panics_on_the_way() {
+    let world = World::new();
+    let pool = world.pool(options().size(1).failure_limit(100));
+    let watch = || {
+        let bomb = scopeguard::guard((), |()| panic!("dropped"));
+        Watch::new().on_progress(move |_| {
+            let _ = &bomb;
+            ControlFlow::Continue(())
+        })
+    };
+    world.0.lock().bad_openings = 1;
+    for doing in ["running a job", "generating"] {
+        let job = pool.submit(ask("x"), watch()).unwrap();
+        let error = job.wait_timeout(LONG).expect("it ends").unwrap_err();
+        assert_eq!(error.to_string(), format!("panicked while {doing}: dropped"));
+    }
+    let metrics = pool.metrics();
+    assert_eq!((metrics.submitted, metrics.failed, metrics.in_use), (2, 2, 0));
+    assert_eq!((metrics.opened, metrics.replaced), (1, 1));
+    pool.shutdown(crate::Shutdown::Finish);
+}
+
+#[test]
+fn who_is_woken_by_a_job_may_shut_the_pool_down() {
+    struct Closes(crate::Pool<super::fake::Fake>, mpsc::Sender<()>);
+    impl std::task::Wake for Closes {
+        fn wake(self: Arc<Self>) {
+            self.0.shutdown(crate::Shutdown::Finish);
+            self.1.send(()).unwrap();
+        }
+    }
+    let world = World::new();
+    let pool = world.pool(options().size(1));
+    let mut job = pool.submit(ask("hold"), Watch::new()).unwrap();
+    let (sender, closed) = mpsc::channel();
+    let waker = Arc::new(Closes(pool, sender)).into();
+    assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+    world.release();
+    closed.recv_timeout(LONG).unwrap();
+    assert!(job.wait().is_ok());
 }

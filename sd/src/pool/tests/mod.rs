@@ -6,6 +6,8 @@ mod closing;
 mod failures;
 #[cfg_attr(shuttle, allow(dead_code, reason = "for tests with the system's threads"))]
 mod fake;
+#[cfg(not(shuttle))]
+mod growth;
 #[cfg(shuttle)]
 mod interleavings;
 #[cfg(not(shuttle))]

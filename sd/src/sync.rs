@@ -1,11 +1,15 @@
-//! Locks, threads and time of the pool, in one place: the tests under `--cfg shuttle` put others
-//! below it, and try orders in which threads may run.
+//! Locks, threads and time of the pool and of cancelling, in one place: the tests under
+//! `--cfg shuttle` put others below it, and try orders in which threads may run.
 
+#[cfg(all(test, shuttle))]
+pub(crate) use shuttle::sync::atomic;
 #[cfg(all(test, shuttle))]
 use shuttle::{
     sync::{Condvar, Mutex, MutexGuard},
     thread,
 };
+#[cfg(not(all(test, shuttle)))]
+pub(crate) use std::sync::atomic;
 use std::{
     io,
     sync::{Arc, PoisonError},
@@ -17,10 +21,21 @@ use std::{
     thread,
 };
 
-/// A value behind a lock, and a way to wait until it changes. Clones are one.
-pub(super) struct Monitor<T>(Arc<(Mutex<T>, Condvar)>);
+/// A value behind a lock that a panic does not poison: what runs under these locks leaves the value
+/// whole, whatever panics.
+#[derive(Default)]
+pub(crate) struct Lock<T>(Mutex<T>);
 
-pub(super) type Guard<'a, T> = MutexGuard<'a, T>;
+impl<T> Lock<T> {
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value behind a lock, and a way to wait until it changes. Clones are one.
+pub(crate) struct Monitor<T>(Arc<(Lock<T>, Condvar)>);
+
+pub(crate) type Guard<'a, T> = MutexGuard<'a, T>;
 
 impl<T> Clone for Monitor<T> {
     fn clone(&self) -> Self {
@@ -29,21 +44,20 @@ impl<T> Clone for Monitor<T> {
 }
 
 impl<T: Send + 'static> Monitor<T> {
-    pub(super) fn new(value: T) -> Self {
-        Self(Arc::new((Mutex::new(value), Condvar::new())))
+    pub(crate) fn new(value: T) -> Self {
+        Self(Arc::new((Lock(Mutex::new(value)), Condvar::new())))
     }
 
-    pub(super) fn lock(&self) -> Guard<'_, T> {
-        // What runs under these locks leaves the value whole, whatever panics.
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        self.0.0.lock()
     }
 
-    pub(super) fn notify_all(&self) {
+    pub(crate) fn notify_all(&self) {
         self.0.1.notify_all();
     }
 
     /// Waits for a notification, or until the time, or a little for no reason at all.
-    pub(super) fn wait_until<'a>(
+    pub(crate) fn wait_until<'a>(
         &'a self,
         guard: Guard<'a, T>,
         time: Option<Instant>,
@@ -78,7 +92,7 @@ impl<T: Send + 'static> Monitor<T> {
 }
 
 /// Starts a thread that nobody joins.
-pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     #[cfg(test)]
     if refusal::is_set() {
         return Err(io::ErrorKind::WouldBlock.into());
@@ -87,16 +101,16 @@ pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
 }
 
 #[cfg(not(all(test, shuttle)))]
-pub(super) fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 #[cfg(all(test, shuttle))]
-pub(super) use clock::now;
+pub(crate) use clock::now;
 
 /// A clock that only waiting moves.
 #[cfg(all(test, shuttle))]
-pub(super) mod clock {
+pub(crate) mod clock {
     use std::{
         cell::Cell,
         sync::OnceLock,
@@ -113,18 +127,18 @@ pub(super) mod clock {
         *BEGIN.get_or_init(Instant::now)
     }
 
-    pub(in crate::pool) fn now() -> Instant {
+    pub(crate) fn now() -> Instant {
         begin() + PASSED.get()
     }
 
-    pub(in crate::pool) fn advance_to(time: Instant) {
+    pub(crate) fn advance_to(time: Instant) {
         PASSED.set(PASSED.get().max(time - begin()));
     }
 }
 
 /// Makes [`spawn`] fail on the thread that asks, as when the system has no more threads.
 #[cfg(test)]
-pub(super) mod refusal {
+pub(crate) mod refusal {
     use std::cell::Cell;
 
     thread_local! {
@@ -136,7 +150,7 @@ pub(super) mod refusal {
     }
 
     #[cfg(not(shuttle))]
-    pub(in crate::pool) fn during<T>(body: impl FnOnce() -> T) -> T {
+    pub(crate) fn during<T>(body: impl FnOnce() -> T) -> T {
         REFUSED.set(true);
         let result = body();
         REFUSED.set(false);
