@@ -194,6 +194,7 @@ fn a_memory_limit_makes_typed_errors_and_a_worker_goes_on() {
 #[ignore = "a measurement"]
 fn overhead() {
     let (mut context, mut worker) = (demo(), worker());
+    let id = worker.process_id();
     let demo = demo_request("a red circle");
     let cases = [
         ("64x64, 1 step", quick_request("a red circle").steps(1), 41),
@@ -201,37 +202,56 @@ fn overhead() {
         ("256x256, 8 steps", demo.clone().size(256, 256).steps(8), 9),
     ];
     for (name, request, rounds) in cases {
-        // Of each: the whole time, and the part of it that was not the engine's.
-        let mut times: [Vec<(f64, f64)>; 2] = Default::default();
+        let mut times: [Vec<Times>; 2] = Default::default();
         let mut time = |of: usize, draw: &mut dyn FnMut() -> sdcpp::Result<Generated>| {
+            let processor = processor(id);
             let start = Instant::now();
             let engine = draw().unwrap().timings.total;
             let whole = start.elapsed();
-            let around = whole.saturating_sub(engine);
-            times[of].push((whole.as_secs_f64() * 1e3, around.as_secs_f64() * 1e3));
+            times[of].push(Times {
+                whole,
+                around: whole.saturating_sub(engine),
+                processor: self::processor(id) - processor,
+            });
         };
         for _ in 0..=rounds {
             time(0, &mut || context.generate(&request));
             time(1, &mut || worker.generate(&request));
         }
-        let median = |mut of: Vec<f64>| {
-            of.sort_by(f64::total_cmp);
-            of[of.len() / 2]
-        };
-        let [here, there] = times.map(|all| {
+        for (name, of) in [(format!("{name}, here"), 0), (format!("{name}, in a worker"), 1)] {
             // At first weights are read, or memory is taken for the size.
-            let (whole, around): (Vec<_>, Vec<_>) = all.into_iter().skip(1).unzip();
+            let times = &times[of][1..];
             // The least, for other programs only ever add to it.
-            (whole.into_iter().fold(f64::INFINITY, f64::min), median(around))
-        });
-        println!(
-            "{name}: {:.2} ms here, {:.2} ms in a worker, ratio {:.4}; around the engine {:.2} ms \
-             here, {:.2} ms with a worker (the least, and the median, of {rounds})",
-            here.0,
-            there.0,
-            there.0 / here.0,
-            here.1,
-            there.1
-        );
+            let whole = times.iter().map(|t| t.whole).min().unwrap();
+            let mut around: Vec<_> = times.iter().map(|t| t.around).collect();
+            around.sort();
+            let processor: Duration = times.iter().map(|t| t.processor).sum();
+            println!(
+                "{name}: {whole:.2?} at least, of it around the engine {:.2?} (median), \
+                 {:.1?} of processor time (mean)",
+                around[around.len() / 2],
+                processor / rounds
+            );
+        }
     }
+}
+
+struct Times {
+    whole: Duration,
+    /// What of it was not the engine's.
+    around: Duration,
+    /// Of both processes.
+    processor: Duration,
+}
+
+/// Processor time of this process and another so far.
+fn processor(other: u32) -> Duration {
+    let of = |path: String| {
+        let stat = std::fs::read_to_string(path).unwrap();
+        let fields = stat.rsplit(')').next().unwrap().split(' ');
+        let ticks: Vec<u64> = fields.skip(12).take(2).map(|t| t.parse().unwrap()).collect();
+        // Of a hundredth of a second, on every Linux.
+        Duration::from_millis(10 * (ticks[0] + ticks[1]))
+    };
+    of("/proc/self/stat".to_owned()) + of(format!("/proc/{other}/stat"))
 }

@@ -114,6 +114,7 @@ impl WorkerCommand {
         let mut command = self.command(&path);
         command
             .args(&self.arguments)
+            .envs(allocator())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env(VARIABLE, format!("{}:{nonce}", super::message::PROTOCOL));
         // It is dropped there, and with it the worker's ends of the streams.
@@ -135,6 +136,14 @@ impl WorkerCommand {
         let start = Command::new(path);
         own_group(start)
     }
+}
+
+/// One heap for all threads of the worker, where the C library is glibc and the host does not say
+/// otherwise. The engine's threads come and go; with a heap each, its buffers are given back and
+/// taken anew for every picture, which costs some hundredths of the time.
+fn allocator() -> Option<(&'static str, &'static str)> {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    (cfg!(target_os = "linux") && env::var_os(ARENAS).is_none()).then_some((ARENAS, "1"))
 }
 
 /// What the terminal sends to the host's group (Ctrl-C) is for the host to decide on.
