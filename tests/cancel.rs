@@ -61,8 +61,10 @@ fn stop_at(draw: &mut Draw<'_>, stages: &[i32], question: u32, asking: Asking) -
     let token = CancelToken::new();
     let limit = Duration::from_secs(if asking == Asking::Limit { 10 } else { 3600 });
     let watch = Watch::new().cancel_with(token.clone()).time_limit(limit);
-    let (start, stages, mut seen) = (Instant::now(), stages.to_vec(), 0);
+    let (stages, mut seen, mut began) = (stages.to_vec(), 0, None);
     questions::listen(move |stage, place| {
+        // The crate's clock runs by the first of these, and not before the checks.
+        let start = *began.get_or_insert_with(Instant::now);
         if place == Place::Event || !stages.contains(&stage) {
             return;
         }
