@@ -19,7 +19,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use workers::{at_first_step, command, worker, worker_with};
+use workers::{at_first_step, command, worker};
 
 #[test]
 fn a_worker_draws_the_same_and_tells_the_same() {
@@ -166,7 +166,10 @@ fn log_lines_come_to_the_callers_subscriber() {
 
 #[test]
 fn a_memory_limit_makes_typed_errors_and_a_worker_goes_on() {
-    let mut worker = worker_with(&WorkerOptions::default().memory_limit(800 << 20));
+    // Without the check before, which would refuse what does not fit.
+    let config = demo_config().memory_check(false);
+    let options = WorkerOptions::default().memory_limit(800 << 20);
+    let mut worker = Worker::start(&command(), config, &options, Watch::new()).unwrap();
     let request = quick_request("a red circle");
     let expected = demo().generate(&request).unwrap();
     let draws = |worker: &mut Worker| {
