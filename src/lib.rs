@@ -18,6 +18,7 @@ mod pages {
     page!(Isolation, "../docs/isolation.md");
     page!(LargePictures, "../docs/large-pictures.md");
     page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
+    page!(Memory, "../docs/memory.md");
     page!(Metadata, "../docs/metadata.md");
     page!(Models, "../docs/models.md");
     page!(Pool, "../docs/pool.md");

@@ -8,6 +8,7 @@ mod cancel;
 mod cli;
 mod commands;
 mod exit;
+mod memory;
 mod options;
 mod output;
 mod precedence;

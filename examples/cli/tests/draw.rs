@@ -213,3 +213,21 @@ fn a_request_is_read_from_json() {
     place.run(&[&line[..], &["bad.json"]].concat()).failed(2, "stepz");
     place.run(&[&line[..], &["none.json"]].concat()).failed(2, "request not found");
 }
+
+#[test]
+fn a_plan_tells_what_memory_it_needs_and_too_much_is_refused() {
+    let place = Place::new();
+    let needs = |size: &str| {
+        let plan =
+            place.draw("txt2img", &["-W", size, "-H", size, "--dry-run", "--json"]).ok().json();
+        assert_eq!(plan["memory"]["rough"], false);
+        assert_eq!(plan["memory"]["weights"].as_array().unwrap().len(), 3);
+        plan["memory"]["peak"].as_u64().unwrap()
+    };
+    let (small, large) = (needs("64"), needs("512"));
+    assert!(small > 20 << 20 && large > small + (400 << 20), "{small} {large}");
+    let text = place.draw("txt2img", &["--dry-run"]).ok();
+    assert!(text.out.contains("memory by estimate: "), "{}", text.out);
+    let most = ["-W", "16384", "-H", "16384"];
+    place.draw("txt2img", &most).failed(4, "of memory on CPU, and ");
+}

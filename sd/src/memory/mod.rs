@@ -7,6 +7,7 @@
 
 mod admission;
 mod available;
+mod display;
 mod estimate;
 mod graph;
 mod job;

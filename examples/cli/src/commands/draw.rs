@@ -3,6 +3,7 @@
 use super::enlarge::{Enlarger, check_model};
 use crate::{
     app::App,
+    memory,
     options::{
         BatchOptions, CacheOptions, ControlOptions, EngineOptions, HiresOptions, ModelOptions,
         OutputOptions, PhotoMakerOptions, PictureOptions, PreviewArguments, ReferenceOptions,
@@ -15,7 +16,7 @@ use crate::{
     values::invalid,
 };
 use clap::Args;
-use sdcpp::{Context, Error, Generated, ImageRequest, ModelConfig};
+use sdcpp::{Context, Error, Generated, ImageRequest, MemoryEstimate, ModelConfig};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -94,6 +95,7 @@ impl DrawOptions {
         report.set("model", model_json(&context));
         if self.run.dry_run {
             tell_plan(&mut report, &context, &job.request, &sink);
+            memory::tell(&mut report, MemoryEstimate::of(&job.config, &job.request))?;
             return Ok(report);
         }
         let watch = preview::show(app, &self.preview, app.watch(job.time_limit));

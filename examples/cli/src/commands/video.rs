@@ -3,6 +3,7 @@
 use super::draw::model_json;
 use crate::{
     app::App,
+    memory,
     options::{
         CacheOptions, EngineOptions, HighNoiseOptions, HiresOptions, ModelOptions, PictureOptions,
         PreviewArguments, RunOptions, SamplingOptions, TilingOptions, is_picture, open_folder,
@@ -14,8 +15,8 @@ use crate::{
 };
 use clap::Args;
 use sdcpp::{
-    AnimationFormat, Context, Error, GeneratedVideo, ImageRequest, VideoRequest, WavSamples,
-    open_picture,
+    AnimationFormat, Context, Error, GeneratedVideo, ImageRequest, MemoryEstimate, VideoRequest,
+    WavSamples, open_picture,
 };
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
@@ -117,6 +118,7 @@ impl Video {
                 request.height,
                 context.family()
             ));
+            memory::tell(&mut report, MemoryEstimate::of_video(&base.config, &request))?;
             return Ok(report);
         }
         let watch = preview::show(app, &self.preview, app.watch(time_limit));

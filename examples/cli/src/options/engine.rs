@@ -97,6 +97,9 @@ pub(crate) struct EngineOptions {
     /// Qwen-Image-Edit 2511: zero timestep for reference pictures
     #[arg(long)]
     qwen_image_zero_cond_t: bool,
+    /// Try what needs more memory than there is, by estimate, instead of refusing it
+    #[arg(long)]
+    no_memory_check: bool,
     /// Allow pickle files (.ckpt, .pt), which can crash the program if hostile
     #[arg(long)]
     trust_pickle: bool,
@@ -166,6 +169,7 @@ impl EngineOptions {
         config.params_backend = self.params_backend().or(config.params_backend.take());
         config.max_vram = self.max_vram.unwrap_or(config.max_vram);
         config.chroma_t5_mask_pad = self.chroma_t5_mask_pad.unwrap_or(config.chroma_t5_mask_pad);
+        config.memory_check &= !self.no_memory_check;
         config.chroma_use_dit_mask &= !self.chroma_disable_dit_mask;
         for (target, set) in [
             (&mut config.stream_layers, self.stream_layers),
