@@ -208,11 +208,10 @@ fn sd3(tensors: &Tensors<'_>) -> Option<Sd3> {
     let dimension = |end: &str, index| tensors.dimension(MODEL, end, index);
     let width = dimension("x_embedder.proj.weight", 0)?;
     let depth = tensors.blocks(MODEL, "joint_blocks.");
-    let own = |block: &usize| tensors.has(MODEL, &format!("joint_blocks.{block}.x_block.attn2."));
     Some(Sd3 {
         block: Block { width, heads: (depth as f64).max(1.0), hidden: 4.0 * width },
         depth,
-        twice: (0..depth).filter(own).count(),
+        twice: tensors.blocks_with(MODEL, "joint_blocks.", ".x_block.attn2."),
         normed: tensors.has(MODEL, ".attn.ln_q."),
         context: dimension("context_embedder.weight", 1)?,
         table: dimension("pos_embed", 1).map_or(192.0, f64::sqrt),

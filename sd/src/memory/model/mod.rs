@@ -102,3 +102,6 @@ impl ModelFacts {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

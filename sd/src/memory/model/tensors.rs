@@ -2,6 +2,10 @@
 
 use super::Share;
 use crate::{Architecture, Component, ModelConfig, ModelFile, TensorInfo, TextEncoder};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// No model has as many blocks; the largest have some dozens.
+const MOST_BLOCKS: usize = 1024;
 
 /// One tensor of a model.
 #[derive(Debug)]
@@ -71,14 +75,19 @@ impl<'a> Tensors<'a> {
 
     /// How many blocks of this name a part has, as in `blocks.` of `blocks.7.norm.weight`.
     pub(super) fn blocks(&self, part: Component, name: &str) -> usize {
-        let number = |full: &str| {
+        self.blocks_with(part, name, "")
+    }
+
+    /// How many of them have a tensor with this in its name. They are counted, and not taken from the
+    /// largest number: that may be any in a hostile file.
+    pub(super) fn blocks_with(&self, part: Component, name: &str, text: &str) -> usize {
+        let number = |full: &'a str| {
             let (before, rest) = full.split_once(name)?;
             let whole = before.is_empty() || before.ends_with('.');
-            let number = rest.split('.').next()?.parse::<usize>().ok()?;
-            whole.then_some(number)
+            (whole && rest.contains(text)).then(|| rest.split('.').next()).flatten()
         };
-        let last = self.of(part).filter_map(|t| number(t.name())).max();
-        last.map_or(0, |last| last.saturating_add(1))
+        let numbers: BTreeSet<_> = self.of(part).filter_map(|t| number(t.name())).collect();
+        numbers.len().min(MOST_BLOCKS)
     }
 
     /// The width that most matrices of a part take, and the largest that those make.
@@ -90,8 +99,11 @@ impl<'a> Tensors<'a> {
                 _ => None,
             })
             .collect();
-        let count = |width: u64| matrices.iter().filter(|(inputs, _)| *inputs == width).count();
-        let width = matrices.iter().map(|(inputs, _)| *inputs).max_by_key(|width| count(*width))?;
+        let mut counts = BTreeMap::<u64, usize>::new();
+        for (inputs, _) in &matrices {
+            *counts.entry(*inputs).or_default() += 1;
+        }
+        let (width, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
         let made = matrices.iter().filter(|(inputs, _)| *inputs == width).map(|(_, out)| *out);
         Some((width as f64, made.max()? as f64))
     }
