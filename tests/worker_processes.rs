@@ -21,13 +21,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use workers::{at_first_step, command, worker, worker_with};
-
-/// Sends a signal by the program `kill`.
-fn send(signal: &str, process: u32) {
-    let status = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
-    assert!(status.success());
-}
+use workers::{at_first_step, command, send, worker, worker_with};
 
 /// Whether there is such a process, a zombie included.
 fn exists(process: u32) -> bool {

@@ -112,19 +112,19 @@ pub(crate) fn test_mask(width: u32, height: u32) -> image::GrayImage {
     })
 }
 
-/// Resident memory of this process, in KiB.
+/// Resident memory of this process but for mapped files, in KiB.
 #[cfg(target_os = "linux")]
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
     status
         .lines()
         .find_map(|line| {
-            line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse().ok()
+            line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.trim().parse().ok()
         })
-        .expect("VmRSS")
+        .expect("RssAnon")
 }
 
-/// What the allocator has handed out, and what is resident.
+/// What the allocator has handed out, and what is resident but for mapped files.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -173,6 +173,13 @@ pub(crate) struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 impl Log {
     /// A subscriber that writes everything here.
     pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + 'static {
+        // Where there is one dispatcher, `tracing` asks only the current thread's whether an event
+        // that comes for the first time is wanted, and keeps the answer for all threads: a test beside
+        // this one, without a subscriber, would switch events off. With two it asks all.
+        static ANOTHER: std::sync::LazyLock<tracing::Dispatch> = std::sync::LazyLock::new(|| {
+            tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new())
+        });
+        std::sync::LazyLock::force(&ANOTHER);
         let writer = self.clone();
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)

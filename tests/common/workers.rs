@@ -7,7 +7,7 @@ use sdcpp::{
     Progress, Watch,
     isolated::{Worker, WorkerCommand, WorkerOptions},
 };
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, process::Command};
 
 pub(crate) fn command() -> WorkerCommand {
     WorkerCommand::program(env!("CARGO_BIN_EXE_sdcpp-worker"))
@@ -19,6 +19,12 @@ pub(crate) fn worker() -> Worker {
 
 pub(crate) fn worker_with(options: &WorkerOptions) -> Worker {
     Worker::start(&command(), demo_config(), options, Watch::new()).unwrap()
+}
+
+/// Sends a signal by the program `kill`.
+pub(crate) fn send(signal: &str, process: u32) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+    assert!(status.success());
 }
 
 /// A watch that calls `act` at the first sampling step.

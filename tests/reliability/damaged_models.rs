@@ -1,12 +1,6 @@
 //! Damaged model files, each drawn with by a pool of worker processes.
 
-use super::{
-    cases, common,
-    kinds::Kinds,
-    random,
-    random_requests::{patient, worker_command},
-    row,
-};
+use super::{cases, common, kinds::Kinds, random, random_requests::patient, row, workers};
 use fastrand::Rng;
 use sdcpp::{
     Context, ModelConfig, ModelFile, Watch,
@@ -95,8 +89,12 @@ fn any_damage_to_a_model_is_drawn_with_or_refused_in_words() {
         };
         let config = config.threads(1);
         let limit = || Watch::new().time_limit(Duration::from_secs(30));
-        let pool =
-            WorkerPool::open(worker_command(), config, WorkerOptions::default(), patient().size(1));
+        let pool = WorkerPool::open(
+            workers::command(),
+            config,
+            WorkerOptions::default(),
+            patient().size(1),
+        );
         let came = pool.and_then(|pool| pool.generate_with(&request, limit()));
         if let Err(error) = &came {
             assert_ne!(error.kind(), "worker_start", "{error}");

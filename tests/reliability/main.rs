@@ -14,6 +14,8 @@ mod random_requests;
 mod recovery;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod soak;
+#[path = "../common/workers.rs"]
+mod workers;
 
 /// How many cases to run: few in CI, all where `SDCPP_RELIABILITY` is `full`.
 fn cases(short: usize, full: usize) -> usize {

@@ -1,19 +1,15 @@
 //! Requests that nobody would make on purpose, to worker processes and to contexts in this process.
 
-use super::{cases, common, kinds::Kinds, random, row};
+use super::{cases, common, kinds::Kinds, random, row, workers};
 use fastrand::Rng;
 use sdcpp::{
     ContextPool, Engine, Generated, Pool, PoolOptions, Result, Watch,
-    isolated::{Worker, WorkerCommand, WorkerOptions, WorkerPool},
+    isolated::{Worker, WorkerOptions, WorkerPool},
 };
 use std::time::{Duration, Instant};
 
 /// What is more than this is stopped: only few requests are so large.
 const LIMIT: Duration = Duration::from_secs(20);
-
-pub(crate) fn worker_command() -> WorkerCommand {
-    WorkerCommand::program(env!("CARGO_BIN_EXE_sdcpp-worker"))
-}
 
 /// A breaker that never opens: these tests fail on purpose.
 pub(crate) fn patient() -> PoolOptions {
@@ -66,7 +62,7 @@ fn storm<M: sdcpp::Model>(pool: &Pool<M>, seed: u64, count: usize) -> Kinds {
 fn any_request_to_a_worker_is_drawn_or_refused_in_words() {
     let count = cases(100, 10_000);
     let pool: Pool<Worker> = WorkerPool::open(
-        worker_command(),
+        workers::command(),
         common::demo_config(),
         WorkerOptions::default(),
         patient(),

@@ -2,30 +2,23 @@
 
 use super::{
     cases, common,
-    random_requests::{patient, worker_command},
+    random_requests::patient,
     row,
+    workers::{at_first_step, command, send},
 };
 use sdcpp::{
-    Error, Progress, Watch,
+    Error,
     isolated::{WorkerOptions, WorkerPool},
 };
-use std::{
-    ops::ControlFlow,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_killed_worker_costs_one_picture() {
     let rounds = cases(2, 100);
     let options = patient().size(1);
-    let pool = WorkerPool::open(
-        worker_command(),
-        common::demo_config(),
-        WorkerOptions::default(),
-        options,
-    )
-    .unwrap();
+    let pool =
+        WorkerPool::open(command(), common::demo_config(), WorkerOptions::default(), options)
+            .unwrap();
     let request = common::quick_request("a red circle");
     let expected = pool.generate(&request).unwrap();
     let usual = {
@@ -36,18 +29,7 @@ fn a_killed_worker_costs_one_picture() {
     let mut recovered: Vec<Duration> = (0..rounds)
         .map(|_| {
             let process = pool.acquire(Duration::from_secs(10)).unwrap().process_id();
-            let kill = Watch::new().on_progress(move |progress| {
-                if matches!(progress, Progress::Sampling { step: 1, .. }) {
-                    assert!(
-                        Command::new("kill")
-                            .args(["-9", &process.to_string()])
-                            .status()
-                            .unwrap()
-                            .success()
-                    );
-                }
-                ControlFlow::Continue(())
-            });
+            let kill = at_first_step(move || send("-9", process));
             let error = pool.generate_with(&request, kill).unwrap_err();
             assert!(matches!(error, Error::WorkerCrashed { signal: Some(9), .. }), "{error:?}");
             let start = Instant::now();

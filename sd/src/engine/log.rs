@@ -21,7 +21,8 @@ pub(crate) fn emit(level: i32, line: &str) {
     }
 }
 
-fn escape(line: &str) -> String {
+/// The text with its control characters but tabs escaped.
+pub(crate) fn escape(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len());
     for c in line.chars() {
         match c {

@@ -20,6 +20,8 @@ mod upscaler;
 pub(crate) use call::{Outcome, panic_message};
 pub(crate) use context::RawContext;
 pub(crate) use images::{Images, Shape};
+#[cfg(feature = "isolated")]
+pub(crate) use log::escape;
 pub(crate) use params::{ImageJob, VideoJob};
 pub(crate) use report::Status;
 pub(crate) use tools::{CannyThresholds, ConvertOptions, convert, preprocess_canny};

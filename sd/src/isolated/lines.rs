@@ -1,6 +1,7 @@
 //! The last lines of a worker, for the error when it crashes.
 
 use super::lock;
+use crate::engine::escape;
 use serde::{Deserialize, Deserializer};
 use std::{
     collections::VecDeque,
@@ -89,17 +90,11 @@ impl Lines {
 /// At most so many characters, with control characters escaped: what a worker writes must not forge
 /// lines of the host's log or steer its terminal.
 pub(super) fn printable(text: &str, most: usize) -> String {
-    let mut shown = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == most {
-            shown.push('…');
-            break;
-        }
-        if c.is_control() && c != '\t' {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
+    let end = text.char_indices().nth(most).map_or(text.len(), |(at, _)| at);
+    let (kept, rest) = text.split_at(end);
+    let mut shown = escape(kept);
+    if !rest.is_empty() {
+        shown.push('…');
     }
     shown
 }

@@ -9,7 +9,7 @@ use super::{
     message::{FromWorker, ToWorker},
     worker::Connected,
 };
-use crate::{Error, Progress, Result, Stage, Watch, cancel::Subscription};
+use crate::{Error, Progress, Result, Stage, Watch, cancel::Subscription, engine::panic_message};
 use crossbeam_channel::{Receiver, Select, Sender};
 use std::{
     any::Any,
@@ -329,14 +329,6 @@ fn stage_of(progress: &Progress) -> Stage {
         Progress::Upscaling { .. } => Stage::Upscaling,
         Progress::Converting { .. } => Stage::Converting,
     }
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl ModelFile {
         Self::open_as("model", &path.into())
     }
 
-    pub(super) fn open_as(role: &'static str, path: &Path) -> Result<Self> {
+    pub(crate) fn open_as(role: &'static str, path: &Path) -> Result<Self> {
         let metadata = regular(role, path)?;
         if metadata.is_file() {
             let header = read_file(role, path, metadata.len())?;

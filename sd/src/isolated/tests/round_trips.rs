@@ -33,6 +33,7 @@ fn stage() -> impl Strategy<Value = Stage> {
         Upscaling,
         Converting,
         Preprocessing,
+        Queued,
     ])
 }
 

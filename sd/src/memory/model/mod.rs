@@ -59,9 +59,9 @@ impl ModelFacts {
     pub(crate) fn of(config: &ModelConfig) -> Result<Option<Self>> {
         let mut files = Vec::new();
         for (role, path) in config.files() {
-            // Embeddings are a few vectors, and folders of LoRAs no part of the model.
-            if !matches!(role, "embeddings" | "lora_folder") {
-                let file = ModelFile::open(path)?;
+            // Embeddings are a few vectors.
+            if role != "embeddings" {
+                let file = ModelFile::open_as(role, path)?;
                 if file.format() == ModelFormat::Pickle {
                     return Ok(None);
                 }
