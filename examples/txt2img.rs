@@ -148,7 +148,7 @@ fn run(options: &Options) -> Result<(), Error> {
         eprintln!("warning: Ctrl-C will end the program at once: {error}");
     }
 
-    let mut context = Context::open(&Engine::linked()?, config, Watch::new())?;
+    let mut context = Context::open(&Engine::auto()?, config, Watch::new())?;
     let opened = context.load_timings().total;
     let mut bar = Bar::new();
     let mut watch =

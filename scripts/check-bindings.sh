@@ -7,7 +7,7 @@ set -euo pipefail
 need_libclang
 
 committed=sd-sys/src/bindings.rs
-messages=$(cargo build --quiet --package sdcpp-sys --features bindgen --message-format json)
+messages=$(cargo build --quiet --package sdcpp-sys --no-default-features --features bindgen --message-format json)
 out_dir=$(printf '%s\n' "$messages" | sed -n 's/.*"reason":"build-script-executed".*sdcpp-sys.*"out_dir":"\([^"]*\)".*/\1/p' | tail -n 1)
 [ -f "$out_dir/bindings.rs" ] || { say "bindgen wrote no bindings"; exit 1; }
 

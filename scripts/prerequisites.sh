@@ -9,6 +9,12 @@ PATH="$tools/bin:$PATH"
 say() { printf '%s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+any_file() {
+    local path
+    for path in "$@"; do [ ! -e "$path" ] || return 0; done
+    return 1
+}
+
 # Runs a command as root, or fails if that would need a password.
 as_root() {
     if [ "$(id -u)" = 0 ]; then
@@ -94,6 +100,27 @@ need_libclang() {
         LIBCLANG_PATH=$("$tools/python/bin/python" -c 'import clang, os; print(os.path.join(os.path.dirname(clang.__file__), "native"))')
         export LIBCLANG_PATH
     fi
+}
+
+# What the feature `vulkan` is compiled with; the headers come with the build.
+need_vulkan() {
+    if have glslc && any_file /usr/lib/*/libvulkan.so /usr/lib*/libvulkan.so \
+        && any_file /usr/include/spirv; then return 0; fi
+    say "Installing the Vulkan loader, glslc and SPIR-V headers ..."
+    install_by_system "libvulkan-dev glslc spirv-headers" "vulkan-loader-devel glslc spirv-headers-devel" \
+        "vulkan-icd-loader shaderc spirv-headers" "vulkan-loader shaderc spirv-headers" && return 0
+    say "The Vulkan loader, glslc or SPIR-V headers are missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install libvulkan-dev glslc spirv-headers"
+    exit 1
+}
+
+# A Vulkan device that every machine can have: Mesa's software driver. For tests.
+need_vulkan_device() {
+    any_file /usr/share/vulkan/icd.d/lvp_icd* && return 0
+    say "Installing Mesa's software driver for Vulkan ..."
+    install_by_system mesa-vulkan-drivers mesa-vulkan-drivers vulkan-swrast "" && return 0
+    say "Mesa's software driver for Vulkan is missing and could not be installed."
+    exit 1
 }
 
 need_rust

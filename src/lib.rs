@@ -56,7 +56,7 @@ pub extern "C" fn sdcpp_system_info() -> *const c_char {
     static TEXT: OnceCell<CString> = OnceCell::new();
     let text = panic::catch_unwind(|| {
         TEXT.get_or_try_init(|| -> Result<CString, Box<dyn std::error::Error>> {
-            let engine = Engine::linked()?;
+            let engine = Engine::auto()?;
             let info = engine.system_info();
             let text = format!("stable-diffusion.cpp {} | {}", engine.commit(), info.trim());
             Ok(CString::new(text)?)

@@ -35,6 +35,10 @@ fn build_script() -> PathBuf {
 
 /// Runs the build script in an empty build folder; says whether it ended well, and what it printed.
 fn run(vars: &[(&str, &Path)]) -> (bool, String) {
+    run_with(&["STATIC"], vars)
+}
+
+fn run_with(features: &[&str], vars: &[(&str, &Path)]) -> (bool, String) {
     let out = TempDir::new().unwrap();
     let mut command = Command::new(build_script());
     command
@@ -47,8 +51,16 @@ fn run(vars: &[(&str, &Path)]) -> (bool, String) {
         .env("HOST", env!("SDCPP_NATIVE_TARGET"))
         .env("OPT_LEVEL", "0")
         .env("NUM_JOBS", "2");
-    for name in ["SDCPP_SOURCE_DIR", "SDCPP_LIB_DIR", "SDCPP_CMAKE_ARGS", "SDCPP_SKIP_FIXES"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("SDCPP_") && name != "SDCPP_BUILD_DIR"
+            || name.starts_with("CARGO_FEATURE_")
+        {
+            command.env_remove(&*name);
+        }
+    }
+    for feature in features {
+        command.env(format!("CARGO_FEATURE_{feature}"), "1");
     }
     for (name, value) in vars {
         command.env(name, value);
@@ -202,7 +214,17 @@ fn a_prebuilt_engine_is_enough() {
 
 #[test]
 fn documentation_builds_without_native_code() {
-    let (ok, text) = run(&[("DOCS_RS", Path::new("1")), ("CMAKE", Path::new("/no/such/program"))]);
+    let no_cmake = ("CMAKE", Path::new("/no/such/program"));
+    let (ok, text) = run(&[("DOCS_RS", Path::new("1")), no_cmake]);
     assert!(ok, "{text}");
     assert!(!text.contains("rustc-link-lib"), "{text}");
+}
+
+#[test]
+fn without_the_feature_static_nothing_native_is_built() {
+    let no_cmake = ("CMAKE", Path::new("/no/such/program"));
+    let (ok, text) = run_with(&["DYNAMIC"], &[no_cmake]);
+    assert!(ok, "{text}");
+    assert!(!text.contains("rustc-link-lib"), "{text}");
+    assert!(text.contains("cargo::rustc-env=SDCPP_HEADERS="), "{text}");
 }

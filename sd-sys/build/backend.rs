@@ -5,26 +5,54 @@ use crate::{fail::Fail, vars};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Cuda,
+    Hip,
+    Sycl,
     Vulkan,
     Metal,
 }
 
 impl Backend {
-    const ALL: [Self; 3] = [Self::Cuda, Self::Vulkan, Self::Metal];
+    /// The best first: a library of several is named after it.
+    const ALL: [Self; 5] = [Self::Cuda, Self::Hip, Self::Sycl, Self::Vulkan, Self::Metal];
 
-    pub(crate) fn feature(self) -> &'static str {
+    /// The Cargo feature, and the word in `SDCPP_BACKENDS` of cmake/CMakeLists.txt.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cuda => "cuda",
+            Self::Hip => "hip",
+            Self::Sycl => "sycl",
             Self::Vulkan => "vulkan",
             Self::Metal => "metal",
         }
     }
 
-    pub(crate) fn cmake_option(self) -> &'static str {
+    /// The engine's static libraries.
+    pub(crate) fn libraries(self) -> &'static [&'static str] {
         match self {
-            Self::Cuda => "SD_CUDA",
-            Self::Vulkan => "SD_VULKAN",
-            Self::Metal => "SD_METAL",
+            Self::Cuda => &["ggml-cuda"],
+            Self::Hip => &["ggml-hip"],
+            Self::Sycl => &["ggml-sycl"],
+            Self::Vulkan => &["ggml-vulkan"],
+            Self::Metal => &["ggml-metal", "ggml-blas"],
+        }
+    }
+
+    /// What they need of the system.
+    pub(crate) fn system_libraries(self) -> &'static [&'static str] {
+        match self {
+            Self::Cuda => &["cudart", "cublas", "cublasLt"],
+            Self::Hip => &["amdhip64", "hipblas", "rocblas"],
+            Self::Sycl => &[
+                "sycl",
+                "mkl_sycl_blas",
+                "mkl_intel_ilp64",
+                "mkl_tbb_thread",
+                "mkl_core",
+                "OpenCL",
+            ],
+            Self::Vulkan if vars::target_is("windows") => &["vulkan-1"],
+            Self::Vulkan => &["vulkan"],
+            Self::Metal => &["framework=Metal", "framework=MetalKit"],
         }
     }
 }
@@ -34,7 +62,7 @@ pub(crate) fn chosen() -> Result<Vec<Backend>, Fail> {
     if vars::target_is("windows-gnu") {
         return Err(Fail::new("the target windows-gnu is not supported").advise("use windows-msvc"));
     }
-    let chosen: Vec<_> = Backend::ALL.into_iter().filter(|b| vars::feature(b.feature())).collect();
+    let chosen: Vec<_> = Backend::ALL.into_iter().filter(|b| vars::feature(b.name())).collect();
     if chosen.contains(&Backend::Metal) && !vars::target_is("apple") {
         return Err(Fail::new("the feature `metal` is for Apple targets only")
             .advise("use `vulkan` or `cuda` here"));

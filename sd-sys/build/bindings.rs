@@ -7,11 +7,18 @@ use std::{fs, path::Path};
 /// The file that `src/lib.rs` includes, in `OUT_DIR`.
 const OUT_FILE: &str = "bindings.rs";
 
-pub(crate) fn use_committed() -> Result<(), Fail> {
+pub(crate) fn use_committed(pin: &Pin) -> Result<(), Fail> {
+    made_from(&pin.headers);
     let committed = vars::manifest_dir().join("src").join("bindings.rs");
     let out = vars::out_dir().join(OUT_FILE);
     fs::copy(&committed, &out).map_err(|e| Fail::io("copy bindings to", &out, &e))?;
     Ok(())
+}
+
+/// Tells the crate which headers its bindings are of: a library that is opened at run time must have
+/// the same.
+fn made_from(headers: &str) {
+    println!("cargo::rustc-env=SDCPP_HEADERS={headers}");
 }
 
 pub(crate) fn provide(pin: &Pin, source: &Source) -> Result<(), Fail> {
@@ -20,6 +27,7 @@ pub(crate) fn provide(pin: &Pin, source: &Source) -> Result<(), Fail> {
         // For scripts/check-bindings.sh.
         let hash = vars::out_dir().join("headers.sha256");
         fs::write(&hash, &found).map_err(|e| Fail::io("write", &hash, &e))?;
+        made_from(&found);
         return generate(source, &vars::out_dir().join(OUT_FILE));
     }
     if found != pin.headers {
@@ -31,7 +39,7 @@ pub(crate) fn provide(pin: &Pin, source: &Source) -> Result<(), Fail> {
         .advise(format!("headers found: {found}"))
         .advise(format!("headers expected (vendor/engine-source.toml): {}", pin.headers)));
     }
-    use_committed()
+    use_committed(pin)
 }
 
 #[cfg(not(feature = "bindgen"))]

@@ -1,7 +1,8 @@
 //! Builds the engine with CMake, once for all profiles and feature sets, or takes prebuilt libraries.
+//! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars, vulkan,
 };
 use std::{
     fs, io,
@@ -21,11 +22,7 @@ pub(crate) struct Engine {
 pub(crate) fn libraries(backends: &[Backend]) -> Vec<&'static str> {
     let mut names = vec!["stable-diffusion", "ggml"];
     for backend in backends {
-        names.extend(match backend {
-            Backend::Cuda => ["ggml-cuda"].as_slice(),
-            Backend::Vulkan => &["ggml-vulkan"],
-            Backend::Metal => &["ggml-metal", "ggml-blas"],
-        });
+        names.extend(backend.libraries());
     }
     names.extend(["ggml-cpu", "ggml-base"]);
     names
@@ -54,17 +51,24 @@ pub(crate) fn build(
     folders: &Folders,
 ) -> Result<Engine, Fail> {
     let tools = Tools::find()?;
-    let options = options(pin, source, backends)?;
+    let mut options = options(pin, source, backends)?;
+    if let Some(headers) = vulkan::headers(backends, folders)? {
+        options.push(("Vulkan_INCLUDE_DIR".to_owned(), headers.display().to_string()));
+    }
     let key = key(source, &options, &tools);
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
     // If the folder is deleted, this script must run again.
     println!("cargo::rerun-if-changed={}", stamp.display());
+    let cmake = Cmake { source, options: &options, tools: &tools, folder: &folder };
     // The user's own checkout may have changed, so there ninja decides what is stale.
     if !(source.pinned && stamp.is_file()) {
-        fs::create_dir_all(&folder).map_err(|e| Fail::io("create", &folder, &e))?;
-        run_cmake(source, &options, &tools, &folder)?;
+        cmake.make("stable-diffusion")?;
         write_stamp(&stamp, &key).map_err(|e| Fail::io("write", &stamp, &e))?;
+    }
+    if let Some(out) = vars::library_dir()? {
+        cmake.make("sdcpp_engine")?;
+        copy_library(&folder, &out)?;
     }
     let lib_dirs = folders_with_libraries(&folder);
     if lib_dirs.is_empty() {
@@ -72,6 +76,33 @@ pub(crate) fn build(
             .advise("delete this folder and build again"));
     }
     Ok(Engine { lib_dirs })
+}
+
+/// Copies the shared library to where it was asked for.
+fn copy_library(folder: &Path, out: &Path) -> Result<(), Fail> {
+    let made = folder.join("build").join("bin");
+    let entries = fs::read_dir(&made).map_err(|e| Fail::io("read", &made, &e))?;
+    fs::create_dir_all(out).map_err(|e| Fail::io("create", out, &e))?;
+    let mut copied = false;
+    for file in entries.flatten().map(|entry| entry.path()) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_library =
+            ["so", "dylib", "dll"].iter().any(|e| file.extension() == Some(e.as_ref()));
+        if is_library && name.contains("sdcpp_engine") {
+            let to = out.join(&name);
+            // A program may have the old one mapped: it keeps it, and gets no half of the new one.
+            let part = out.join(format!("{name}.part"));
+            fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
+            fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
+            println!("cargo::rerun-if-changed={}", to.display());
+            copied = true;
+        }
+    }
+    if copied {
+        Ok(())
+    } else {
+        Err(Fail::new(format!("CMake made no shared library in {}", made.display())))
+    }
 }
 
 /// The stamp is watched, and Cargo takes a file that is newer than the start of this script as changed:
@@ -82,57 +113,25 @@ fn write_stamp(path: &Path, text: &str) -> io::Result<()> {
     fs::File::options().write(true).open(path)?.set_modified(long_ago)
 }
 
-/// The engine's options, each with the reason where it is no obvious choice.
+/// What is chosen here; the rest, with reasons, is in cmake/CMakeLists.txt.
 fn options(
     pin: &Pin,
     source: &Source,
     backends: &[Backend],
 ) -> Result<Vec<(String, String)>, Fail> {
-    let mut options: Vec<(String, String)> = [
-        ("SD_BUILD_EXAMPLES", "OFF"),
-        ("SD_BUILD_SHARED_LIBS", "OFF"),
-        ("SD_WEBP", "OFF"),
-        ("SD_WEBM", "OFF"),
-        ("GGML_CCACHE", "OFF"),
-        ("CMAKE_POSITION_INDEPENDENT_CODE", "ON"),
-        // tinyBLAS kernels for f16, f32 and q8_0 products: off in the engine's own build, and 1.25 to
-        // 1.4 times as fast on the CPU with it.
-        ("GGML_LLAMAFILE", "ON"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    // OpenMP is off by default: ggml's own threads are as fast here, need no extra library on the
-    // user's machine, and leave the host's OpenMP settings alone.
-    options.push(("GGML_OPENMP".into(), on(vars::feature("openmp"))));
-    // A local build should be as fast as the machine allows; one that is shipped must not use
-    // instructions of the building machine. With it off ggml takes x86-64-v3.
-    options.push(("GGML_NATIVE".into(), on(vars::native())));
-    if !vars::native() && vars::target_is("x86_64") {
-        // Named, because ggml takes the compiler's baseline instead where it thinks of a distribution
-        // or of another machine.
-        for set in ["SSE42", "AVX", "AVX2", "BMI2", "FMA", "F16C"] {
-            options.push((format!("GGML_{set}"), "ON".into()));
-        }
-    }
-    if vars::target_is("apple") && !backends.contains(&Backend::Metal) {
-        options.push(("GGML_METAL".into(), "OFF".into()));
-        options.push(("GGML_BLAS".into(), "OFF".into()));
-    }
-    for backend in backends {
-        options.push((backend.cmake_option().into(), "ON".into()));
-        if *backend == Backend::Cuda {
-            // Virtual memory management links libcuda, and without a driver the program would not
-            // even start.
-            options.push(("GGML_CUDA_NO_VMM".into(), "ON".into()));
-        }
-    }
-    // The engine asks git for its version, and git would answer for whatever repository is around
-    // the copy. A value that is neither a program nor NOTFOUND switches the search off.
-    options.push(("GIT_EXE".into(), "OFF".into()));
     let commit = source.commit.as_deref().unwrap_or("unknown");
-    options.push(("SDCPP_BUILD_COMMIT".into(), commit.into()));
     let version = if source.pinned { format!("pin-{}", pin.commit) } else { commit.to_owned() };
-    options.push(("SDCPP_BUILD_VERSION".into(), version));
+    let backends: Vec<_> = backends.iter().map(|backend| backend.name()).collect();
+    let mut options: Vec<(String, String)> = [
+        ("SDCPP_SOURCE", source.folder.display().to_string()),
+        ("SDCPP_BACKENDS", backends.join(";")),
+        ("SDCPP_NATIVE", on(vars::native())),
+        ("SDCPP_OPENMP", on(vars::feature("openmp"))),
+        ("SDCPP_BUILD_COMMIT", commit.to_owned()),
+        ("SDCPP_BUILD_VERSION", version),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
     options.extend(vars::cmake_args()?);
     Ok(options)
 }
@@ -144,6 +143,7 @@ fn on(yes: bool) -> String {
 /// Everything that decides about the machine code, so that a change of any gets its own folder.
 fn key(source: &Source, options: &[(String, String)], tools: &Tools) -> String {
     let mut text = format!("{}\n{}\n{options:?}\n", source.key, vars::cargo("TARGET"));
+    text += &headers::short_hash(PROJECT.map(|(_, project)| project.as_bytes()));
     text += &format!("{}ninja={}\n{:?}\n", tools.compilers, tools.ninja, vars::toolchain());
     if vars::native() {
         text += &processor_features();
@@ -230,39 +230,58 @@ fn version_of(program: &Path) -> Option<String> {
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn run_cmake(
-    source: &Source,
-    options: &[(String, String)],
-    tools: &Tools,
-    folder: &Path,
-) -> Result<(), Fail> {
-    // Release whatever the Cargo profile: a debug build of the engine is of no use, and debug and
-    // release share one.
-    let mut config = cmake::Config::new(&source.folder);
-    config.profile("Release").out_dir(folder).build_target("stable-diffusion");
-    if tools.ninja {
-        config.generator("Ninja");
+/// CMake's project, which lies in the build's folder, so that every checkout of this repository
+/// that shares the build sees the same one.
+const PROJECT: [(&str, &str); 2] = [
+    ("CMakeLists.txt", include_str!("../cmake/CMakeLists.txt")),
+    ("exports.map", include_str!("../cmake/exports.map")),
+];
+
+struct Cmake<'a> {
+    source: &'a Source,
+    options: &'a [(String, String)],
+    tools: &'a Tools,
+    folder: &'a Path,
+}
+
+impl Cmake<'_> {
+    fn make(&self, target: &str) -> Result<(), Fail> {
+        let project = self.folder.join("cmake");
+        fs::create_dir_all(&project).map_err(|e| Fail::io("create", &project, &e))?;
+        for (name, text) in PROJECT {
+            let path = project.join(name);
+            // What is the same keeps its time, so that nothing is built again.
+            if fs::read_to_string(&path).ok().as_deref() != Some(text) {
+                fs::write(&path, text).map_err(|e| Fail::io("write", &path, &e))?;
+            }
+        }
+        let mut config = cmake::Config::new(&project);
+        // Release whatever the Cargo profile: a debug build of the engine is of no use, and debug
+        // and release share one.
+        config.profile("Release").out_dir(self.folder).build_target(target);
+        if self.tools.ninja {
+            config.generator("Ninja");
+        }
+        for (name, value) in self.options {
+            config.define(name, value);
+        }
+        // Not part of the build's name: they are for the shared library's few files only.
+        config.define("SDCPP_SHIM", vars::manifest_dir().join("shim"));
+        config.define(
+            "SDCPP_HEADERS",
+            headers::fingerprint(&self.source.include, &self.source.ggml_include)?,
+        );
+        // The crate reports failures by panicking, and its message is kept for the user.
+        let run = panic::catch_unwind(AssertUnwindSafe(|| config.build()));
+        run.map(|_| ()).map_err(|_| {
+            Fail::new("CMake could not build the engine; its output is above")
+                .advise(format!("the build folder is {}", self.folder.display()))
+                .advise(
+                    "an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause",
+                )
+                .advise("out of memory is another: build with fewer jobs, cargo build -j 1")
+        })
     }
-    if vars::target_is("msvc") {
-        // The cmake crate replaces CMake's own flags, and with them its exception handling.
-        config.cxxflag(crate::shim::MSVC_EXCEPTIONS);
-    } else {
-        // The abort callback throws through ggml's C frames; only with unwind tables is that defined.
-        config.cflag("-fexceptions");
-    }
-    for (name, value) in options {
-        config.define(name, value);
-    }
-    // The crate reports failures by panicking, and its message is kept for the user.
-    let run = panic::catch_unwind(AssertUnwindSafe(|| config.build()));
-    run.map(|_| ()).map_err(|_| {
-        Fail::new("CMake could not build the engine; its output is above")
-            .advise(format!("the build folder is {}", folder.display()))
-            .advise(
-                "an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause",
-            )
-            .advise("out of memory is another: build with fewer jobs, cargo build -j 1")
-    })
 }
 
 /// Folders below `root` (itself included) that hold static libraries.

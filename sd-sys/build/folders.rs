@@ -33,8 +33,8 @@ impl Folders {
     }
 
     /// Where cargo's client is told what to fetch.
-    pub(crate) fn fetch(&self) -> PathBuf {
-        self.root.join("fetch")
+    pub(crate) fn fetch(&self, name: &str) -> PathBuf {
+        self.root.join("fetch").join(name)
     }
 
     /// The unpacked, fixed copy of one engine source.

@@ -33,12 +33,7 @@ fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {
         names.push("gomp");
     }
     for backend in backends {
-        names.extend(match backend {
-            Backend::Cuda => ["cudart", "cublas", "cublasLt"].as_slice(),
-            Backend::Vulkan if vars::target_is("windows") => &["vulkan-1"],
-            Backend::Vulkan => &["vulkan"],
-            Backend::Metal => &["framework=Metal", "framework=MetalKit"],
-        });
+        names.extend(backend.system_libraries());
     }
     names
 }

@@ -4,6 +4,7 @@ mod backend;
 mod bindings;
 mod engine;
 mod fail;
+mod fetch;
 mod fixes;
 mod folders;
 mod headers;
@@ -12,6 +13,7 @@ mod pin;
 mod shim;
 mod source;
 mod vars;
+mod vulkan;
 
 use fail::Fail;
 
@@ -23,23 +25,31 @@ fn main() {
 
 fn build() -> Result<(), Fail> {
     vars::rerun_rules();
-    if vars::is_docs_rs() {
-        // The committed bindings are enough for documentation; nothing is linked.
-        return bindings::use_committed();
+    let pin = pin::read()?;
+    let linked = vars::feature("static");
+    let library = vars::library_dir()?.is_some();
+    if vars::is_docs_rs() || !(linked || library || vars::feature("bindgen")) {
+        // The committed bindings are enough for documentation, and for engines that are opened at run
+        // time; nothing is built or linked.
+        return bindings::use_committed(&pin);
     }
     let backends = backend::chosen()?;
-    let pin = pin::read()?;
     let folders = folders::Folders::locate()?;
     let _lock = folders.lock()?;
 
     let source = source::find(&pin, &folders)?;
     bindings::provide(&pin, &source)?;
+    if !(linked || library) {
+        return Ok(());
+    }
     let engine = match vars::lib_dir()? {
         Some(dir) => engine::prebuilt(&dir)?,
         None => engine::build(&pin, &source, &backends, &folders)?,
     };
-    shim::build(&source)?;
-    link::emit(&engine, &backends);
-    link::tell_dependents(&engine, &source, &backends);
+    if linked {
+        shim::build(&source)?;
+        link::emit(&engine, &backends);
+        link::tell_dependents(&engine, &source, &backends);
+    }
     Ok(())
 }

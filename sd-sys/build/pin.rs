@@ -1,4 +1,5 @@
-//! The pin: which engine source is built (`vendor/engine-source.toml` and its lock).
+//! The pins: which registry crates carry the engine's source and Vulkan's headers
+//! (`vendor/*.toml` and their locks).
 
 use crate::{fail::Fail, vars};
 use std::{
@@ -6,17 +7,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A folder that a registry crate carries.
 #[derive(Debug)]
-pub(crate) struct Pin {
+pub(crate) struct Carried {
+    /// Name of the two files in `vendor/`, without extension.
+    pub(crate) name: &'static str,
     /// Text of the manifest and lock for cargo's own client.
     pub(crate) manifest: String,
     pub(crate) lock: String,
-    /// Upstream commit.
-    pub(crate) commit: String,
-    /// Registry crate that carries the source, its checksum in the lock, and the folder inside.
+    /// The registry crate, its checksum in the lock, and the folder inside.
     pub(crate) package: String,
     pub(crate) checksum: String,
     pub(crate) folder: String,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    pub(crate) source: Carried,
+    /// Upstream commit.
+    pub(crate) commit: String,
     /// SHA-256 of the normalised headers the committed bindings were made from.
     pub(crate) headers: String,
 }
@@ -33,25 +43,42 @@ pub(crate) fn vendor_folder() -> PathBuf {
 }
 
 pub(crate) fn read() -> Result<Pin, Fail> {
-    let manifest_path = vendor_folder().join("engine-source.toml");
-    let lock_path = vendor_folder().join("engine-source.lock");
-    let manifest = read_text(&manifest_path)?;
+    let (source, facts) = carried("engine-source")?;
+    Ok(Pin { source, commit: facts.text("commit")?, headers: facts.text("headers")? })
+}
+
+pub(crate) fn vulkan_headers() -> Result<Carried, Fail> {
+    Ok(carried("vulkan-headers")?.0)
+}
+
+/// `[package.metadata.carried]` of a manifest.
+struct Facts {
+    table: toml::Table,
+    path: PathBuf,
+}
+
+impl Facts {
+    fn text(&self, name: &str) -> Result<String, Fail> {
+        self.table.get(name).and_then(|v| v.as_str()).map(str::to_owned).ok_or_else(|| {
+            Fail::new(format!("{}: metadata.carried.{name} is missing", self.path.display()))
+        })
+    }
+}
+
+fn carried(name: &'static str) -> Result<(Carried, Facts), Fail> {
+    let path = vendor_folder().join(format!("{name}.toml"));
+    let lock_path = path.with_extension("lock");
+    let manifest = read_text(&path)?;
     let lock = read_text(&lock_path)?;
 
-    let parsed = parse(&manifest, &manifest_path)?;
-    let engine = parsed
+    let table = parse(&manifest, &path)?
         .get("package")
-        .and_then(|p| p.get("metadata"))
-        .and_then(|m| m.get("engine"))
+        .and_then(|p| p.get("metadata")?.get("carried")?.as_table().cloned())
         .ok_or_else(|| {
-            Fail::new(format!("{} has no [package.metadata.engine]", manifest_path.display()))
+            Fail::new(format!("{} has no [package.metadata.carried]", path.display()))
         })?;
-    let field = |name: &str| {
-        engine.get(name).and_then(|v| v.as_str()).map(str::to_owned).ok_or_else(|| {
-            Fail::new(format!("{}: metadata.engine.{name} is missing", manifest_path.display()))
-        })
-    };
-    let package = field("crate")?;
+    let facts = Facts { table, path };
+    let package = facts.text("crate")?;
     let checksum = parse(&lock, &lock_path)?
         .get("package")
         .and_then(|p| p.as_array())
@@ -62,15 +89,8 @@ pub(crate) fn read() -> Result<Pin, Fail> {
         .ok_or_else(|| {
             Fail::new(format!("{} has no checksum of {package}", lock_path.display()))
         })?;
-    Ok(Pin {
-        commit: field("commit")?,
-        folder: field("folder")?,
-        headers: field("headers")?,
-        package,
-        checksum,
-        manifest,
-        lock,
-    })
+    let folder = facts.text("folder")?;
+    Ok((Carried { name, manifest, lock, package, checksum, folder }, facts))
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, Fail> {

@@ -1,20 +1,7 @@
 //! Compiles the C++ shim. It takes seconds, so it lives in `OUT_DIR` and never touches the engine.
 
-use crate::{fail::Fail, source::Source, vars};
-
-const FILES: [&str; 8] = [
-    "api.cpp",
-    "call.cpp",
-    "callbacks.cpp",
-    "context.cpp",
-    "devices.cpp",
-    "names.cpp",
-    "stage.cpp",
-    "tools.cpp",
-];
-
-/// Destructors run on unwinding, and functions declared `extern "C"` may throw: the engine's do.
-pub(crate) const MSVC_EXCEPTIONS: &str = "/EHs";
+use crate::{fail::Fail, headers, source::Source, vars};
+use std::fs;
 
 pub(crate) fn build(source: &Source) -> Result<(), Fail> {
     let folder = vars::manifest_dir().join("shim");
@@ -30,12 +17,17 @@ pub(crate) fn build(source: &Source) -> Result<(), Fail> {
         .include(&source.ggml_include)
         .define("GGML_MAX_NAME", "128");
     if vars::target_is("msvc") {
-        build.flag(MSVC_EXCEPTIONS);
+        // As in cmake/CMakeLists.txt.
+        build.flag("/EHs");
     } else {
         build.flag("-fvisibility=hidden");
     }
-    for file in FILES {
-        build.file(folder.join(file));
+    let headers = headers::fingerprint(&source.include, &source.ggml_include)?;
+    build.define("SDCPP_HEADERS", format!("\"{headers}\"").as_str());
+    for entry in fs::read_dir(&folder).map_err(|e| Fail::io("read", &folder, &e))?.flatten() {
+        if entry.path().extension() == Some("cpp".as_ref()) {
+            build.file(entry.path());
+        }
     }
     build.try_compile("sdcpp_shim").map_err(|e| {
         let fail = Fail::new(format!("the C++ shim does not compile: {e}"));

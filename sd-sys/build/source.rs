@@ -3,6 +3,7 @@
 
 use crate::{
     fail::Fail,
+    fetch,
     fixes::{self, Fix},
     folders::Folders,
     headers,
@@ -63,16 +64,26 @@ fn headers_of_prebuilt() -> Result<Option<Source>, Fail> {
 }
 
 fn pinned(pin: &Pin, fixes: &[Fix], folders: &Folders) -> Result<Source, Fail> {
-    let key = headers::short_hash([pin.checksum.as_bytes(), fixes::fingerprint(fixes).as_bytes()]);
+    let key =
+        headers::short_hash([pin.source.checksum.as_bytes(), fixes::fingerprint(fixes).as_bytes()]);
     let source = Source::new(folders.source(&key), key, Some(pin.commit.clone()), true);
     // The stamp is written last, so a half-made copy (a full disk, a kill) is made again.
     let stamp = source.folder.join(".sdcpp-complete");
     if !stamp.is_file() {
-        let upstream = fetch(pin, folders)?;
+        let upstream = fetch_upstream(pin, folders)?;
         copy_fixed(&upstream, &source.folder, fixes)?;
         fs::write(&stamp, &pin.commit).map_err(|e| Fail::io("write", &stamp, &e))?;
     }
     Ok(source)
+}
+
+fn fetch_upstream(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
+    fetch::folder(&pin.source, folders).map_err(|fail| {
+        fail.advise(
+            "or set SDCPP_SOURCE_DIR to a stable-diffusion.cpp checkout with its submodules",
+        )
+        .advise("or set SDCPP_LIB_DIR to a folder with prebuilt engine libraries and their headers in include/")
+    })
 }
 
 fn own_checkout(dir: &Path, fixes: &[Fix], folders: &Folders) -> Result<Source, Fail> {
@@ -109,81 +120,6 @@ fn own_checkout(dir: &Path, fixes: &[Fix], folders: &Folders) -> Result<Source, 
     let folder = folders.source(&key);
     copy_fixed(dir, &folder, &fixes)?;
     Ok(Source::new(folder, key, git_commit(dir), false))
-}
-
-/// Lets cargo fetch the pinned crate, and says where it lies.
-fn fetch(pin: &Pin, folders: &Folders) -> Result<PathBuf, Fail> {
-    let folder = folders.fetch();
-    fs::create_dir_all(&folder).map_err(|e| Fail::io("create", &folder, &e))?;
-    let manifest = folder.join("Cargo.toml");
-    for (name, text) in
-        [("Cargo.toml", pin.manifest.as_str()), ("Cargo.lock", &pin.lock), ("lib.rs", "")]
-    {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(|e| Fail::io("write", &path, &e))?;
-    }
-    // What is cached needs no network, so try without first: it also answers faster.
-    // Cargo's configuration (mirrors, `cargo vendor`) is found from the current folder upwards: from
-    // the build folder that is the user's project, as a rule.
-    let own = vars::manifest_dir();
-    let find = |from: &Path| {
-        cargo_metadata(&manifest, from).or_else(|_| {
-            cargo(&manifest, from, &["fetch", "--locked"])?;
-            cargo_metadata(&manifest, from)
-        })
-    };
-    let metadata = find(folders.root()).or_else(|said| find(&own).map_err(|_| said));
-    let metadata = metadata.map_err(|said| {
-        Fail::new(format!("the engine source ({} in the pin) could not be fetched", pin.package))
-            .advise(format!("cargo said: {}", said.trim()))
-            .advise(format!(
-                "with a network, run: cargo fetch --locked --manifest-path {}",
-                manifest.display()
-            ))
-            .advise(
-                "or set SDCPP_SOURCE_DIR to a stable-diffusion.cpp checkout with its submodules",
-            )
-            .advise("or set SDCPP_LIB_DIR to a folder with prebuilt engine libraries and their headers in include/")
-    })?;
-    let root = package_root(&metadata, &pin.package).ok_or_else(|| {
-        Fail::new(format!("cargo metadata does not say where {} lies", pin.package))
-    })?;
-    let source = root.join(&pin.folder);
-    if source.join("CMakeLists.txt").is_file() {
-        Ok(source)
-    } else {
-        Err(Fail::new(format!("{} has no {}", root.display(), pin.folder)))
-    }
-}
-
-fn cargo_metadata(manifest: &Path, from: &Path) -> Result<String, String> {
-    cargo(manifest, from, &["metadata", "--format-version", "1", "--locked", "--offline"])
-}
-
-fn cargo(manifest: &Path, from: &Path, args: &[&str]) -> Result<String, String> {
-    let program = vars::cargo("CARGO");
-    Command::new(if program.is_empty() { "cargo" } else { &program })
-        .args(args)
-        .arg("--manifest-path")
-        .arg(manifest)
-        .current_dir(from)
-        .output()
-        .map_err(|e| format!("cannot run cargo: {e}"))
-        .and_then(|output| match output.status.success() {
-            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        })
-}
-
-/// The folder of one package, read out of `cargo metadata`'s JSON.
-fn package_root(metadata: &str, package: &str) -> Option<PathBuf> {
-    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
-    let found = metadata
-        .get("packages")?
-        .as_array()?
-        .iter()
-        .find(|p| p.get("name").and_then(|name| name.as_str()) == Some(package))?;
-    Path::new(found.get("manifest_path")?.as_str()?).parent().map(Path::to_path_buf)
 }
 
 /// Copies what a build needs, with the fixes applied. Files that are already as they should be keep

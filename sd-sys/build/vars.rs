@@ -13,20 +13,30 @@ const NATIVE: &str = "SDCPP_NATIVE";
 const CMAKE_ARGS: &str = "SDCPP_CMAKE_ARGS";
 /// Folder for the shared native build, instead of `<target>/sdcpp-native`.
 const BUILD_DIR: &str = "SDCPP_BUILD_DIR";
+/// Also makes one shared library of the engine and the shim, and puts it into this folder.
+const LIBRARY_DIR: &str = "SDCPP_LIBRARY_DIR";
 /// Comma-separated names of fixes to leave out; only with `SDCPP_SOURCE_DIR`.
 const SKIP_FIXES: &str = "SDCPP_SKIP_FIXES";
 
 /// Touching Rust sources of this crate must never rebuild C++, so every input is named.
 pub(crate) fn rerun_rules() {
-    for name in
-        [SOURCE_DIR, LIB_DIR, NATIVE, CMAKE_ARGS, BUILD_DIR, SKIP_FIXES, "DOCS_RS", "LIBCLANG_PATH"]
-    {
+    for name in [
+        SOURCE_DIR,
+        LIB_DIR,
+        NATIVE,
+        CMAKE_ARGS,
+        BUILD_DIR,
+        LIBRARY_DIR,
+        SKIP_FIXES,
+        "DOCS_RS",
+        "LIBCLANG_PATH",
+    ] {
         println!("cargo::rerun-if-env-changed={name}");
     }
     for name in TOOLCHAIN {
         println!("cargo::rerun-if-env-changed={name}");
     }
-    for path in ["build", "shim", "src/bindings.rs"] {
+    for path in ["build", "cmake", "shim", "src/bindings.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // Cargo looks at a symbolic link's own time, so the rule names what it points to.
@@ -73,6 +83,10 @@ pub(crate) fn lib_dir() -> Result<Option<PathBuf>, Fail> {
 
 pub(crate) fn build_dir() -> Result<Option<PathBuf>, Fail> {
     path(BUILD_DIR)
+}
+
+pub(crate) fn library_dir() -> Result<Option<PathBuf>, Fail> {
+    path(LIBRARY_DIR)
 }
 
 pub(crate) fn cmake_args() -> Result<Vec<(String, String)>, Fail> {

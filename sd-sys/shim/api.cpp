@@ -20,6 +20,7 @@ extern "C" const sdcpp_api* sdcpp_shim_api(void) {
     static const sdcpp_api api = {
         SDCPP_SHIM_ABI,
         sizeof(sdcpp_api),
+        SDCPP_HEADERS,
         sd_version,
         sd_commit,
         sdcpp::system_info,

@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a type or function below changes. */
-#define SDCPP_SHIM_ABI 3
+#define SDCPP_SHIM_ABI 4
 
 /* Macros, not enums: an enum is signed for MSVC and unsigned for others, and these are int32_t. */
 
@@ -98,6 +98,8 @@ typedef struct sdcpp_device {
 typedef struct sdcpp_api {
     uint32_t abi;
     uint32_t size;
+    /* Fingerprint of the headers that the shim was compiled with, the engine's and this one. */
+    const char* headers;
 
     const char* (*version)(void);
     const char* (*commit)(void);

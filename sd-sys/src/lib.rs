@@ -4,16 +4,21 @@
 //! This crate makes no promise of safety; use `sdcpp`. It has three parts:
 //! - the build script, which fetches the pinned engine source and builds it once for all profiles;
 //! - [`bindings`], the structs and constants of the engine's header and the shim's;
-//! - [`Table`], every function the engine is reached through. [`Table::linked`] fills it from the
-//!   engine linked into the program; a library loaded at run time or a mock fills the same table.
+//! - [`Table`], every function the engine is reached through. `Table::linked` (feature `static`) fills
+//!   it from the engine linked into the program, `Table::open` (feature `dynamic`) from a library that
+//!   is opened at run time; a mock fills the same table.
 //!
 //! C enums are integers here: a value from C is validated before it becomes a Rust enum.
 //!
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
+#[cfg(feature = "dynamic")]
+mod library;
 mod table;
 
 pub use bindings::*;
+#[cfg(feature = "dynamic")]
+pub use library::LibraryError;
 pub use table::{Table, TableError};
 
 /// Generated from `stable-diffusion.h`, `ggml-backend.h` and `shim/sdcpp_shim.h`.

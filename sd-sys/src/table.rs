@@ -4,7 +4,7 @@ use crate::bindings::*;
 use core::{error, fmt};
 
 /// Why a table cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
     /// There is no table.
@@ -23,6 +23,13 @@ pub enum TableError {
         /// The size of [`sdcpp_api`] here, in bytes.
         expected: usize,
     },
+    /// The library was built with other headers: its structs may differ.
+    Headers {
+        /// Fingerprint of the library's headers.
+        found: String,
+        /// Fingerprint of those that this crate's bindings were made from.
+        expected: &'static str,
+    },
     /// A function is missing.
     Missing(&'static str),
 }
@@ -37,6 +44,10 @@ impl fmt::Display for TableError {
             Self::Size { found, expected } => {
                 write!(f, "the engine's table has {found} bytes, and {expected} are needed")
             }
+            Self::Headers { found, expected } => write!(
+                f,
+                "the engine was built with other headers ({found}) than this crate ({expected})"
+            ),
             Self::Missing(name) => write!(f, "the engine's table lacks `{name}`"),
         }
     }
@@ -60,8 +71,12 @@ macro_rules! table {
             /// Takes over the functions of a C table.
             ///
             /// # Errors
-            /// The ABI number or the size differ from this crate's, or a function is NULL.
-            pub fn from_api(api: &sdcpp_api) -> Result<Self, TableError> {
+            /// The ABI number, the size or the headers differ from this crate's, or a function is
+            /// NULL.
+            ///
+            /// # Safety
+            /// If ABI number and size are this crate's, `headers` is NULL or a string.
+            pub unsafe fn from_api(api: &sdcpp_api) -> Result<Self, TableError> {
                 if api.abi != SDCPP_SHIM_ABI as u32 {
                     let expected = SDCPP_SHIM_ABI as u32;
                     return Err(TableError::Abi { found: api.abi, expected });
@@ -72,6 +87,11 @@ macro_rules! table {
                         expected: size_of::<sdcpp_api>(),
                     });
                 }
+                // SAFETY: the caller vouches for it.
+                let found = unsafe { headers(api) };
+                if found != HEADERS {
+                    return Err(TableError::Headers { found, expected: HEADERS });
+                }
                 Ok(Self {
                     $($name: api.$name.ok_or(TableError::Missing(stringify!($name)))?,)*
                 })
@@ -80,6 +100,20 @@ macro_rules! table {
     };
 }
 
+/// Fingerprint of the headers that the bindings were made from.
+const HEADERS: &str = env!("SDCPP_HEADERS");
+
+/// # Safety
+/// `api.headers` is NULL or a string.
+unsafe fn headers(api: &sdcpp_api) -> String {
+    if api.headers.is_null() {
+        return "none".to_owned();
+    }
+    // SAFETY: not NULL, and the caller vouches that it is a string.
+    unsafe { core::ffi::CStr::from_ptr(api.headers) }.to_string_lossy().into_owned()
+}
+
+#[cfg(feature = "static")]
 impl Table {
     /// The engine linked into this program.
     ///
@@ -89,7 +123,9 @@ impl Table {
         // SAFETY: the function has no arguments, and returns NULL or a table in static memory that
         // is never written to.
         let api = unsafe { sdcpp_shim_api().as_ref() };
-        Self::from_api(api.ok_or(TableError::Null)?)
+        let api = api.ok_or(TableError::Null)?;
+        // SAFETY: the shim in this program is of the same header, and names its headers.
+        unsafe { Self::from_api(api) }
     }
 }
 

@@ -74,7 +74,7 @@ impl Canny {
 /// # Errors
 /// [`Error::InvalidParameter`], [`Error::OutOfMemory`].
 pub fn canny(picture: impl Into<DynamicImage>, settings: &Canny) -> Result<RgbImage> {
-    canny_on(&Engine::linked()?, picture, settings)
+    canny_on(&Engine::auto()?, picture, settings)
 }
 
 /// As [`canny`], with this engine.

@@ -49,14 +49,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens a model with the engine linked into this program.
+    /// Opens a model with the engine of [`Engine::auto`].
     ///
     /// # Errors
     /// Those of [`ModelConfig::check`], [`Error::ModelLoad`] if the engine refuses the model,
     /// [`Error::OutOfMemory`], and [`Error::InsufficientMemory`] if there is not even memory for the
     /// weights, unless [`ModelConfig::memory_check`] is off.
     pub fn new(config: impl Borrow<ModelConfig>) -> Result<Self> {
-        Self::open(&Engine::linked()?, config, Watch::new())
+        Self::open(&Engine::auto()?, config, Watch::new())
     }
 
     /// Opens a model with `engine`, watched by `watch`. Loading cannot be left half-way: a cancel

@@ -80,13 +80,13 @@ impl Convert {
         }
     }
 
-    /// Converts with the engine linked into this program.
+    /// Converts with the engine of [`Engine::auto`].
     ///
     /// # Errors
     /// [`Error::InvalidParameter`], those of reading the input, [`Error::Io`] for the output,
     /// [`Error::OutOfMemory`], [`Error::Engine`]. The output is whole or untouched.
     pub fn run(&self) -> Result<Converted> {
-        self.run_with(&Engine::linked()?, Watch::new())
+        self.run_with(&Engine::auto()?, Watch::new())
     }
 
     /// Converts with `engine`, watched by `watch`. The engine cannot be left half-way: a cancel or

@@ -6,7 +6,7 @@ mod report;
 
 pub use report::EngineReport;
 
-use crate::{Mismatch, MissingParts, stage::Stage};
+use crate::{Backend, Mismatch, MissingParts, stage::Stage};
 use sdcpp_sys::TableError;
 use std::{borrow::Cow, fmt, io, path::PathBuf, time::Duration};
 
@@ -278,7 +278,34 @@ pub enum Error {
         available: u64,
     },
 
-    /// The engine library does not fit this crate.
+    /// There is no engine library of this name where it was looked for.
+    #[error("{name} was not found in {} or the system's library folders", folders(searched))]
+    LibraryNotFound {
+        /// Its file name.
+        name: String,
+        /// The folders that were looked into.
+        searched: Vec<PathBuf>,
+    },
+
+    /// An engine library cannot be used.
+    #[error("the engine library {} cannot be used: {reason}", path.display())]
+    Library {
+        /// The library, or its name where the system's loader found it.
+        path: PathBuf,
+        /// The loader's words, or what is wrong with it.
+        reason: String,
+    },
+
+    /// The driver or the device of a backend is missing, or the engine was built without it.
+    #[error("{backend} cannot be used: {reason}")]
+    BackendUnavailable {
+        /// The backend.
+        backend: Backend,
+        /// What is missing.
+        reason: String,
+    },
+
+    /// The linked engine does not fit this crate.
     #[error("the engine cannot be used: {0}")]
     EngineTable(#[from] TableError),
 }
@@ -312,6 +339,10 @@ fn asked_for(bytes: Option<u64>) -> String {
 
 fn last_of(lines: &[String]) -> String {
     lines.last().map(|line| format!(": {line}")).unwrap_or_default()
+}
+
+fn folders(searched: &[PathBuf]) -> String {
+    searched.iter().map(|folder| format!("{}, ", folder.display())).collect::<String>()
 }
 
 fn mebibytes(bytes: u64) -> String {

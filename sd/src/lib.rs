@@ -27,6 +27,7 @@
 //! [stable-diffusion.cpp]: https://github.com/leejet/stable-diffusion.cpp
 
 mod animation;
+mod backend;
 mod blend;
 mod cancel;
 // Which of them are used depends on the features.
@@ -92,6 +93,9 @@ mod weights;
 mod whole_file;
 
 pub use animation::{Animation, AnimationFormat, Audio, Frame, WavSamples};
+pub use backend::Backend;
+#[cfg(feature = "dynamic")]
+pub use backend::{Best, LibrarySearch, cuda_available, metal_available, vulkan_available};
 pub use cancel::CancelToken;
 pub use canny::{Canny, canny, canny_on};
 pub use config::{Embedding, ModelConfig};

@@ -82,7 +82,7 @@ impl Unavailable {
 }
 
 impl Provider {
-    /// Tries the model that the settings name, with the preset beside it, on the linked engine.
+    /// Tries the model that the settings name, with the preset beside it, on the engine of [`Engine::auto`].
     ///
     /// The model is opened and closed again: headers are read, devices chosen, and memory is compared
     /// with what the weights and a picture of the set size need, by estimate. That takes
@@ -95,7 +95,7 @@ impl Provider {
         if settings.model_path.is_none() {
             return Err(Unavailable::NoPath);
         }
-        Self::detect_on(&Engine::linked()?, settings)
+        Self::detect_on(&Engine::auto()?, settings)
     }
 
     /// As [`detect`](Self::detect), on another engine.

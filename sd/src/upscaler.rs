@@ -107,13 +107,13 @@ pub struct Upscaled {
 }
 
 impl Upscaler {
-    /// Opens a model with the engine linked into this program.
+    /// Opens a model with the engine of [`Engine::auto`].
     ///
     /// # Errors
     /// [`Error::InvalidParameter`], those of reading the file, [`Error::ModelLoad`] if it is no
     /// ESRGAN model, [`Error::OutOfMemory`].
     pub fn new(config: impl Borrow<UpscalerConfig>) -> Result<Self> {
-        Self::open(&Engine::linked()?, config, Watch::new())
+        Self::open(&Engine::auto()?, config, Watch::new())
     }
 
     /// Opens a model with `engine`, watched by `watch`.

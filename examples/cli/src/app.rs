@@ -40,7 +40,7 @@ impl App {
         if let Err(error) = cancel::on_signal(self.cancel.clone()) {
             self.note(&format!("warning: Ctrl-C will end the program at once: {error}"));
         }
-        Engine::linked()
+        Engine::auto()
     }
 
     /// Watches an operation: progress bar, Ctrl-C, time limit.

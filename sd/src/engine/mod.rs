@@ -8,7 +8,11 @@
 
 mod call;
 mod context;
+#[cfg(feature = "dynamic")]
+pub(crate) mod driver;
 mod images;
+#[cfg(feature = "dynamic")]
+mod library;
 mod log;
 mod params;
 mod report;
@@ -102,16 +106,58 @@ impl DeviceKind {
 }
 
 impl Engine {
+    /// The engine that is used where none is named: [`Context::new`](crate::Context::new) and its
+    /// like take it. It is chosen once, at the first call that succeeds:
+    ///
+    /// - with the feature `static` the linked one;
+    /// - with `dynamic` alone, or where `SDCPP_LIBRARY` is set, that of `Backend::best`.
+    ///
+    /// # Errors
+    /// Those of `Engine::linked` and `Backend::best`; [`Error::Unsupported`] in a build with
+    /// neither feature.
+    pub fn auto() -> Result<Self> {
+        static CHOSEN: OnceCell<Engine> = OnceCell::new();
+        CHOSEN.get_or_try_init(Self::choose).cloned()
+    }
+
+    #[cfg(feature = "dynamic")]
+    fn choose() -> Result<Self> {
+        #[cfg(feature = "static")]
+        if std::env::var_os("SDCPP_LIBRARY").is_none_or(|value| value.is_empty()) {
+            return Self::linked();
+        }
+        let best = crate::Backend::best()?;
+        tracing::info!("computing on {best}");
+        Ok(best.engine)
+    }
+
+    #[cfg(all(feature = "static", not(feature = "dynamic")))]
+    fn choose() -> Result<Self> {
+        Self::linked()
+    }
+
+    #[cfg(not(any(feature = "static", feature = "dynamic")))]
+    fn choose() -> Result<Self> {
+        Err(Error::Unsupported {
+            what: "drawing".to_owned(),
+            reason:
+                "this program was built without an engine: it needs one of the features `static` \
+                     and `dynamic` of sdcpp"
+                    .to_owned(),
+        })
+    }
+
     /// The engine linked into this program.
     ///
     /// # Errors
     /// [`Error::EngineTable`] if the linked library does not fit this crate;
     /// [`Error::Unsupported`] if it was built for a newer processor than this machine's.
+    #[cfg(feature = "static")]
     pub fn linked() -> Result<Self> {
         static LINKED: OnceCell<Engine> = OnceCell::new();
         LINKED
             .get_or_try_init(|| {
-                let engine = Self { table: Table::linked()?, mock: false };
+                let engine = Self { table: sdcpp_sys::Table::linked()?, mock: false };
                 engine.check_processor()?;
                 engine.route_stray_log_lines();
                 Ok(engine)
@@ -138,6 +184,7 @@ impl Engine {
     }
 
     /// An engine built for AVX2 or AVX-512 dies of SIGILL on a processor without.
+    #[cfg(any(feature = "static", feature = "dynamic"))]
     fn check_processor(&self) -> Result<()> {
         #[cfg(target_arch = "x86_64")]
         {
@@ -156,7 +203,7 @@ impl Engine {
             .find(|(flag, _, here)| built_for.contains(flag) && !here);
             if let Some((_, feature, _)) = missing {
                 return Err(Error::Unsupported {
-                    what: "the linked engine on this processor".to_owned(),
+                    what: "the engine on this processor".to_owned(),
                     reason: format!(
                         "it was built for {feature}, which this one lacks; build it here, or \
                          without the feature `native`"

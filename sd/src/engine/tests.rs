@@ -3,7 +3,7 @@
 
 use crate::{
     CancelToken, Context, Error, ImageRequest, ModelConfig, Progress, Stage, VaeOperation, Watch,
-    engine::Engine, mock,
+    mock,
 };
 use std::{ops::ControlFlow, time::Duration};
 
@@ -235,10 +235,11 @@ fn saving_leaves_a_whole_file_or_none() {
     assert!(error.to_string().contains("folder.png"), "{error}");
 }
 
+#[cfg(feature = "static")]
 #[test]
 fn the_linked_engine_names_every_enum_value_as_we_do() {
     use crate::{LoraApplyMode, Prediction, RngKind, Sampler, Scheduler, WeightType};
-    let table = Engine::linked().unwrap().table;
+    let table = crate::Engine::linked().unwrap().table;
     macro_rules! same {
         ($enum:ident, $names:ident) => {
             for value in $enum::ALL {
@@ -285,9 +286,10 @@ fn the_linked_engine_names_every_enum_value_as_we_do() {
     assert_eq!(LoraApplyMode::ALL.len() as i32, LoraApplyMode::AUTO);
 }
 
+#[cfg(feature = "static")]
 #[test]
 fn the_linked_engine_knows_itself_and_its_devices() {
-    let engine = Engine::linked().unwrap();
+    let engine = crate::Engine::linked().unwrap();
     assert_eq!(engine.commit(), "9838264");
     assert!(engine.physical_cores() >= 1);
     let devices = engine.devices().unwrap();

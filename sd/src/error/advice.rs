@@ -78,6 +78,20 @@ impl Error {
             Self::InsufficientMemory { .. } => {
                 "use a smaller size or batch, VAE tiling, a smaller quantisation, or memory mapping"
             }
+            Self::LibraryNotFound { .. } => {
+                "build it with scripts/engine-library.sh, and put it beside the program or name it in \
+                 SDCPP_LIBRARY"
+            }
+            Self::Library { reason, .. } if reason.contains("libcu") => {
+                "install CUDA's runtime libraries of the version that it names, or put them beside it"
+            }
+            Self::Library { reason, .. } if reason.contains("libvulkan") => {
+                "install the Vulkan loader (libvulkan1, vulkan-loader)"
+            }
+            Self::Library { .. } => "build the library from the same version as this program",
+            Self::BackendUnavailable { .. } => {
+                "install the driver, or use another backend; the processor always works"
+            }
             Self::DeadlineExceeded { .. } => {
                 "raise the limit, or use fewer steps or a smaller size"
             }

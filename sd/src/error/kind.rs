@@ -35,6 +35,9 @@ impl Error {
             Self::WorkerCrashed { .. } => "worker_crashed",
             Self::WorkerStart { .. } => "worker_start",
             Self::InsufficientMemory { .. } => "insufficient_memory",
+            Self::LibraryNotFound { .. } => "library_not_found",
+            Self::Library { .. } => "library",
+            Self::BackendUnavailable { .. } => "backend_unavailable",
             Self::EngineTable(_) => "engine_table",
         }
     }

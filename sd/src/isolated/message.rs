@@ -1,6 +1,9 @@
 //! What a host and its worker say to each other.
 
-use super::wire::{ProgressDef, TimingsDef, WireError, WirePreviews, WireWarning};
+use super::{
+    wire::{ProgressDef, TimingsDef, WirePreviews, WireWarning},
+    wire_error::WireError,
+};
 use crate::{ImageRequest, ModelConfig, Progress, Timings, VideoRequest};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -38,6 +38,7 @@ mod system;
 #[cfg(unix)]
 mod tests;
 mod wire;
+mod wire_error;
 mod worker;
 
 pub use command::WorkerCommand;

@@ -46,7 +46,7 @@ impl Pool<Worker> {
         config.check()?;
         // Devices are not asked here: that would start their drivers in this process.
         let gpu = cfg!(any(feature = "cuda", feature = "vulkan", feature = "metal"));
-        let cores = Engine::linked()?.physical_cores();
+        let cores = Engine::auto()?.physical_cores();
         let config = shared_out(config, options.size, cores, || Ok(gpu))?;
         Self::with_factory(options, move |watch| Worker::start(&command, &config, &worker, watch))
     }

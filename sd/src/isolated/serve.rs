@@ -88,7 +88,7 @@ fn work(nonce: &str) -> io::Result<()> {
         }
         system::end_now();
     })?;
-    worker.serve(Engine::linked, input, nonce, || system::end_now())
+    worker.serve(Engine::auto, input, nonce, || system::end_now())
 }
 
 /// What a worker sends, and to which level it logs.

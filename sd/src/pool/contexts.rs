@@ -22,12 +22,12 @@ use std::ops::ControlFlow;
 pub type ContextPool = Pool<Context>;
 
 impl Pool<Context> {
-    /// A pool on the engine linked into this program, with [`PoolOptions::default`].
+    /// A pool on the engine of [`Engine::auto`], with [`PoolOptions::default`].
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn new(config: ModelConfig) -> Result<Self> {
-        Self::open(&Engine::linked()?, config, PoolOptions::default())
+        Self::open(&Engine::auto()?, config, PoolOptions::default())
     }
 
     /// A pool on `engine`. The configuration is checked now; contexts are opened when they are
@@ -39,7 +39,7 @@ impl Pool<Context> {
     /// # fn main() -> sdcpp::Result<()> {
     /// let options = PoolOptions::from(&Settings::from_env()?).queue_limit(10);
     /// let config = ModelConfig::new("sd15.safetensors");
-    /// let pool = ContextPool::open(&Engine::linked()?, config, options)?;
+    /// let pool = ContextPool::open(&Engine::auto()?, config, options)?;
     /// # drop(pool);
     /// # Ok(())
     /// # }

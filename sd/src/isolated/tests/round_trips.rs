@@ -6,8 +6,8 @@ use super::{
     *,
 };
 use crate::{
-    Architecture, EngineReport, Error, Mismatch, MissingParts, Part, PreviewKind, PreviewOptions,
-    Progress, Stage, TextEncoder, VaeKind, VaeOperation, Warning, arbitrary,
+    Architecture, Backend, EngineReport, Error, Mismatch, MissingParts, Part, PreviewKind,
+    PreviewOptions, Progress, Stage, TextEncoder, VaeKind, VaeOperation, Warning, arbitrary,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use std::{borrow::Cow, fmt, io::ErrorKind};
@@ -160,6 +160,13 @@ fn error_around() -> impl Strategy<Value = Error> {
         ),
         (text(), text())
             .prop_map(|(path, reason)| Error::WorkerStart { program: path.into(), reason }),
+        (text(), vec(text(), 0..3)).prop_map(|(name, searched)| {
+            let searched = searched.into_iter().map(Into::into).collect();
+            Error::LibraryNotFound { name, searched }
+        }),
+        (text(), text()).prop_map(|(path, reason)| Error::Library { path: path.into(), reason }),
+        (select(&Backend::ALL[..]), text())
+            .prop_map(|(backend, reason)| Error::BackendUnavailable { backend, reason }),
     ]
 }
 
@@ -304,6 +311,6 @@ proptest! {
 #[test]
 fn an_engine_that_does_not_fit_is_told_in_words() {
     let error = Error::from(sdcpp_sys::TableError::Missing("upscale"));
-    let told = Error::from(wire::WireError::from(error)).to_string();
+    let told = Error::from(wire_error::WireError::from(error)).to_string();
     assert!(told.contains("lacks `upscale`"), "{told}");
 }

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds the engine as a shared library, for programs that open it at run time (docs/linking.md):
+#
+#   scripts/engine-library.sh [cpu|cuda|hip|metal|sycl|vulkan] [FOLDER]
+#
+# makes FOLDER/libsdcpp_engine_<backend>.so; without arguments that of the CPU, in target/engines. It is
+# portable, as what is shipped must be; SDCPP_NATIVE=1 tunes it for this machine.
+set -euo pipefail
+# shellcheck source=scripts/prerequisites.sh
+. "$(dirname "$0")/prerequisites.sh"
+
+backend=${1:-cpu}
+case "$backend" in
+    cpu) features=() ;;
+    vulkan) need_vulkan; features=(--features vulkan) ;;
+    cuda | hip | metal | sycl) features=(--features "$backend") ;;
+    *) say "unknown backend: $backend (cpu, cuda, hip, metal, sycl, vulkan)"; exit 2 ;;
+esac
+mkdir -p "${2:-target/engines}"
+SDCPP_LIBRARY_DIR=$(cd "${2:-target/engines}" && pwd)
+export SDCPP_LIBRARY_DIR
+export SDCPP_NATIVE="${SDCPP_NATIVE:-0}"
+export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"
+# A folder of its own, for the variables above would make every crate of the workspace be built again.
+cargo build --quiet --locked --package sdcpp-sys --no-default-features "${features[@]}" \
+    --target-dir target/engine-library
+ls "$SDCPP_LIBRARY_DIR"/*sdcpp_engine_"$backend"*

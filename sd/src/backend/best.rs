@@ -1,0 +1,144 @@
+//! The best backend of this machine, and why none of the better ones.
+
+use super::{Backend, LibrarySearch};
+use crate::{Engine, Error, Result};
+use std::fmt;
+
+/// What [`LibrarySearch::best`] chose. Displays as the backend and, line by line, why none of the
+/// better ones.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Best {
+    /// The engine.
+    pub engine: Engine,
+    /// What it computes on.
+    pub backend: Backend,
+    /// The better ones, and why they were not chosen.
+    pub passed_over: Vec<(Backend, Error)>,
+}
+
+impl fmt::Display for Best {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.backend)?;
+        self.passed_over.iter().try_for_each(|(backend, why)| match why {
+            // It names the backend itself.
+            Error::BackendUnavailable { .. } => write!(f, "\nnot {why}"),
+            other => write!(f, "\nnot {backend}: {other}"),
+        })
+    }
+}
+
+impl Backend {
+    /// Whether the driver of this backend is installed and has a device, as far as can be told without
+    /// an engine. Links nothing and needs nothing to be there. SYCL is not asked, and found out when
+    /// its library is opened.
+    ///
+    /// # Errors
+    /// [`Error::BackendUnavailable`], with the reason.
+    pub fn check_driver(self) -> Result<()> {
+        use crate::engine::driver;
+        let devices = match self {
+            Self::Cuda => driver::cuda(),
+            Self::Hip => driver::hip(),
+            Self::Vulkan => driver::vulkan(),
+            Self::Metal if !cfg!(target_vendor = "apple") => {
+                Err("this is no Apple system".to_owned())
+            }
+            Self::Metal | Self::Sycl | Self::Cpu => Ok(1),
+        };
+        devices.map(|_| ()).map_err(|reason| self.unavailable(reason))
+    }
+
+    /// An engine that has a device of this backend: the linked one, or one that [`LibrarySearch`]
+    /// finds.
+    ///
+    /// # Errors
+    /// As [`LibrarySearch::engine`].
+    pub fn engine(self) -> Result<Engine> {
+        LibrarySearch::new().engine(self)
+    }
+
+    /// The best backend for which there are a driver, a device and an engine, linked or found by
+    /// [`LibrarySearch`].
+    ///
+    /// ```no_run
+    /// use sdcpp::{Backend, Context, ModelConfig, Watch};
+    ///
+    /// # fn main() -> sdcpp::Result<()> {
+    /// let best = Backend::best()?;
+    /// eprintln!("computing on {best}");
+    /// let mut context = Context::open(&best.engine, ModelConfig::new("sd15.gguf"), Watch::new())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`LibrarySearch::best`].
+    pub fn best() -> Result<Best> {
+        LibrarySearch::new().best()
+    }
+}
+
+impl LibrarySearch {
+    /// An engine that has a device of `backend`: the linked one (feature `static`), or the first found.
+    /// Any engine has the processor.
+    ///
+    /// # Errors
+    /// [`Error::BackendUnavailable`] if driver or device are missing;
+    /// [`Error::LibraryNotFound`]; [`Error::Library`] if the one found cannot be used; as
+    /// [`Engine::load`].
+    pub fn engine(&self, backend: Backend) -> Result<Engine> {
+        backend.check_driver()?;
+        #[cfg(feature = "static")]
+        if self.only().is_none() {
+            let linked = Engine::linked()?;
+            if backend.check(&linked).is_ok() {
+                return Ok(linked);
+            }
+        }
+        let engine = match self.find(backend) {
+            Err(missing @ Error::LibraryNotFound { .. }) if backend == Backend::Cpu => {
+                self.any().ok_or(missing)?
+            }
+            found => found?,
+        };
+        backend.check(&engine)?;
+        Ok(engine)
+    }
+
+    /// Any library: each computes on the processor too.
+    fn any(&self) -> Option<Engine> {
+        Backend::ALL.into_iter().rev().find_map(|backend| self.find(backend).ok())
+    }
+
+    /// The best backend for which there are a driver, a device and an engine.
+    ///
+    /// # Errors
+    /// Those of [`engine`](Self::engine) for the processor: there is no engine at all.
+    pub fn best(&self) -> Result<Best> {
+        let mut passed_over = Vec::new();
+        for backend in Backend::ALL {
+            match self.engine(backend) {
+                Ok(engine) => return Ok(Best { engine, backend, passed_over }),
+                Err(why) if backend == Backend::Cpu => return Err(why),
+                Err(why) => passed_over.push((backend, why)),
+            }
+        }
+        Err(Backend::Cpu.unavailable("it is not in the list of backends".to_owned()))
+    }
+}
+
+/// Whether an NVIDIA graphics card and its driver are there. Links nothing of CUDA.
+pub fn cuda_available() -> bool {
+    Backend::Cuda.check_driver().is_ok()
+}
+
+/// Whether Vulkan and a device are there that the engine would take. Links nothing of Vulkan.
+pub fn vulkan_available() -> bool {
+    Backend::Vulkan.check_driver().is_ok()
+}
+
+/// Whether this is a system with Metal.
+pub fn metal_available() -> bool {
+    Backend::Metal.check_driver().is_ok()
+}

@@ -1,0 +1,105 @@
+//! Whether a driver is there, without an engine that needs it: the driver's own library is opened, and
+//! asked for devices.
+
+use libloading::{Library, Symbol};
+use std::ffi::{CStr, c_int, c_uint};
+
+/// The devices that CUDA has, or why none.
+pub(crate) fn cuda() -> Result<usize, String> {
+    let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+    let driver = open(name).map_err(|e| format!("the NVIDIA driver is not installed ({e})"))?;
+    // SAFETY: these functions of the driver's documented API have these types.
+    unsafe {
+        let init: Symbol<'_, unsafe extern "C" fn(c_uint) -> c_int> = get(&driver, c"cuInit")?;
+        let count: Symbol<'_, unsafe extern "C" fn(*mut c_int) -> c_int> =
+            get(&driver, c"cuDeviceGetCount")?;
+        done("cuInit", init(0))?;
+        let mut devices = 0;
+        done("cuDeviceGetCount", count(&mut devices))?;
+        some(devices)
+    }
+}
+
+/// The devices that ROCm has, or why none.
+pub(crate) fn hip() -> Result<usize, String> {
+    let name = if cfg!(windows) { "amdhip64.dll" } else { "libamdhip64.so" };
+    let runtime = open(name).map_err(|e| format!("the ROCm runtime is not installed ({e})"))?;
+    // SAFETY: this function of the runtime's documented API has this type.
+    unsafe {
+        let count: Symbol<'_, unsafe extern "C" fn(*mut c_int) -> c_int> =
+            get(&runtime, c"hipGetDeviceCount")?;
+        let mut devices = 0;
+        done("hipGetDeviceCount", count(&mut devices))?;
+        some(devices)
+    }
+}
+
+/// The devices that Vulkan has and the engine would take, or why none.
+pub(crate) fn vulkan() -> Result<usize, String> {
+    // SAFETY: the system's Vulkan loader is opened, whose initialisation does nothing but prepare it.
+    let entry = unsafe { ash::Entry::load() }
+        .map_err(|e| format!("the Vulkan loader is not installed ({e})"))?;
+    let application = ash::vk::ApplicationInfo::default().api_version(ash::vk::API_VERSION_1_2);
+    let info = ash::vk::InstanceCreateInfo::default().application_info(&application);
+    // SAFETY: `info` and what it points to live during the call.
+    let instance = unsafe { entry.create_instance(&info, None) }
+        .map_err(|e| format!("Vulkan has no driver that can be used ({e})"))?;
+    let instance = scopeguard::guard(instance, |instance| {
+        // SAFETY: nothing made from it is left, for only plain values were asked of it.
+        unsafe { instance.destroy_instance(None) }
+    });
+    // SAFETY: the instance lives.
+    let devices = unsafe { instance.enumerate_physical_devices() }
+        .map_err(|e| format!("Vulkan cannot list its devices ({e})"))?;
+    let mut names = Vec::new();
+    let mut hardware = 0;
+    for device in devices {
+        // SAFETY: the device is the instance's.
+        let facts = unsafe { instance.get_physical_device_properties(device) };
+        if facts.device_type != ash::vk::PhysicalDeviceType::CPU {
+            hardware += 1;
+        }
+        let name = facts.device_name_as_c_str().unwrap_or_default();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    // The engine leaves processors out, but for those that are asked for.
+    if std::env::var_os("GGML_VK_VISIBLE_DEVICES").is_some() {
+        hardware = names.len();
+    }
+    match (hardware, names.is_empty()) {
+        (0, true) => Err("Vulkan has no device".to_owned()),
+        (0, false) => Err(format!(
+            "Vulkan has only a processor ({}); GGML_VK_VISIBLE_DEVICES=0 uses it all the same",
+            names.join(", ")
+        )),
+        (count, _) => Ok(count),
+    }
+}
+
+fn open(name: &str) -> Result<Library, libloading::Error> {
+    // SAFETY: a driver's library, of which one with this name is part of the system.
+    unsafe { Library::new(name) }
+}
+
+/// # Safety
+/// The function has the type `T`.
+unsafe fn get<'a, T>(library: &'a Library, name: &CStr) -> Result<Symbol<'a, T>, String> {
+    // SAFETY: the caller vouches for the type.
+    unsafe { library.get(name.to_bytes_with_nul()) }.map_err(|e| e.to_string())
+}
+
+fn done(function: &str, code: c_int) -> Result<(), String> {
+    match code {
+        0 => Ok(()),
+        // The same number in CUDA and in HIP.
+        100 => Err("the driver is there, and no device".to_owned()),
+        code => Err(format!("the driver's {function} failed with code {code}")),
+    }
+}
+
+fn some(devices: c_int) -> Result<usize, String> {
+    match usize::try_from(devices) {
+        Ok(0) | Err(_) => Err("the driver is there, and no device".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
