@@ -80,29 +80,32 @@ pub(crate) fn build(
 
 /// Copies the shared library to where it was asked for.
 fn copy_library(folder: &Path, out: &Path) -> Result<(), Fail> {
-    let made = folder.join("build").join("bin");
-    let entries = fs::read_dir(&made).map_err(|e| Fail::io("read", &made, &e))?;
+    let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_library = |file: &PathBuf| {
+        let ends = ["so", "dylib", "dll"].iter().any(|end| file.extension() == Some(end.as_ref()));
+        ends && name(file).contains("sdcpp_engine")
+    };
+    // Visual Studio's generator has a folder for each configuration.
+    let made = ["build", "build/Release"].map(|made| folder.join(made));
+    let libraries: Vec<_> = made
+        .iter()
+        .flat_map(|made| fs::read_dir(made).into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .filter(is_library)
+        .collect();
+    if libraries.is_empty() {
+        return Err(Fail::new(format!("CMake made no shared library in {}", folder.display())));
+    }
     fs::create_dir_all(out).map_err(|e| Fail::io("create", out, &e))?;
-    let mut copied = false;
-    for file in entries.flatten().map(|entry| entry.path()) {
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_library =
-            ["so", "dylib", "dll"].iter().any(|e| file.extension() == Some(e.as_ref()));
-        if is_library && name.contains("sdcpp_engine") {
-            let to = out.join(&name);
-            // A program may have the old one mapped: it keeps it, and gets no half of the new one.
-            let part = out.join(format!("{name}.part"));
-            fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
-            fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
-            println!("cargo::rerun-if-changed={}", to.display());
-            copied = true;
-        }
+    for file in libraries {
+        let to = out.join(name(&file));
+        // A program may have the old one mapped: it keeps it, and gets no half of the new one.
+        let part = out.join(format!("{}.part", name(&file)));
+        fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
+        fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
+        println!("cargo::rerun-if-changed={}", to.display());
     }
-    if copied {
-        Ok(())
-    } else {
-        Err(Fail::new(format!("CMake made no shared library in {}", made.display())))
-    }
+    Ok(())
 }
 
 /// The stamp is watched, and Cargo takes a file that is newer than the start of this script as changed:
