@@ -44,6 +44,17 @@ void log_callback(enum sd_log_level_t level, const char* text, void*) {
     }
 }
 
+// What ggml says before the engine has made anything, as when backends look for devices: it would go to
+// stderr. The engine's own callback, set with each context, comes to the same.
+void ggml_callback(enum ggml_log_level level, const char* text, void*) {
+    switch (level) {
+        case GGML_LOG_LEVEL_ERROR: return log_callback(SD_LOG_ERROR, text, nullptr);
+        case GGML_LOG_LEVEL_WARN: return log_callback(SD_LOG_WARN, text, nullptr);
+        case GGML_LOG_LEVEL_INFO: return log_callback(SD_LOG_INFO, text, nullptr);
+        default: return log_callback(SD_LOG_DEBUG, text, nullptr);
+    }
+}
+
 void progress_callback(int step, int steps, float seconds, void*) {
     if (Call* call = Call::current()) {
         call->on_progress(step, steps, seconds);
@@ -141,6 +152,7 @@ void install_callbacks() {
     static const bool installed = [] {
         sd_set_log_callback(log_callback, nullptr);
         sd_set_progress_callback(progress_callback, nullptr);
+        ggml_log_set(ggml_callback, nullptr);
         ggml_set_abort_callback(abort_callback);
         install_stop_callbacks();
         return true;

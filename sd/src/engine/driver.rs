@@ -62,17 +62,41 @@ pub(crate) fn vulkan() -> Result<usize, String> {
         let name = facts.device_name_as_c_str().unwrap_or_default();
         names.push(name.to_string_lossy().into_owned());
     }
-    // The engine leaves processors out, but for those that are asked for.
-    if std::env::var_os("GGML_VK_VISIBLE_DEVICES").is_some() {
-        hardware = names.len();
+    match std::env::var(VULKAN_DEVICES) {
+        Ok(chosen) => vulkan_chosen(&chosen, &names),
+        // The engine leaves processors out, but for those that are asked for.
+        Err(_) => match (hardware, names.is_empty()) {
+            (0, true) => Err("Vulkan has no device".to_owned()),
+            (0, false) => Err(format!(
+                "Vulkan has only a processor ({}); {VULKAN_DEVICES}=0 uses it all the same",
+                names.join(", ")
+            )),
+            (count, _) => Ok(count),
+        },
     }
-    match (hardware, names.is_empty()) {
-        (0, true) => Err("Vulkan has no device".to_owned()),
-        (0, false) => Err(format!(
-            "Vulkan has only a processor ({}); GGML_VK_VISIBLE_DEVICES=0 uses it all the same",
-            names.join(", ")
+}
+
+/// The variable by which the engine is told which devices to take, by number.
+const VULKAN_DEVICES: &str = "GGML_VK_VISIBLE_DEVICES";
+
+/// How many devices the engine takes when it is told which: as it reads the variable, up to what is no
+/// number. One that is not there makes it take none.
+fn vulkan_chosen(chosen: &str, names: &[String]) -> Result<usize, String> {
+    let numbers: Vec<usize> = chosen
+        .split([',', ' '])
+        .filter(|word| !word.is_empty())
+        .map_while(|word| word.parse().ok())
+        .collect();
+    match numbers.iter().find(|number| **number >= names.len()) {
+        Some(missing) => Err(format!(
+            "{VULKAN_DEVICES}={chosen} asks for device {missing}, and Vulkan has {}",
+            match names {
+                [] => "none".to_owned(),
+                names => format!("0 to {} ({})", names.len() - 1, names.join(", ")),
+            }
         )),
-        (count, _) => Ok(count),
+        None if numbers.is_empty() => Err(format!("{VULKAN_DEVICES}={chosen} names no device")),
+        None => Ok(numbers.len()),
     }
 }
 
@@ -101,5 +125,24 @@ fn some(devices: c_int) -> Result<usize, String> {
     match usize::try_from(devices) {
         Ok(0) | Err(_) => Err("the driver is there, and no device".to_owned()),
         Ok(count) => Ok(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vulkan_devices_are_chosen_by_number() {
+        let names = ["a card".to_owned(), "a processor".to_owned()];
+        assert_eq!(vulkan_chosen("0", &names), Ok(1));
+        assert_eq!(vulkan_chosen("1,0", &names), Ok(2));
+        assert_eq!(vulkan_chosen(" 1 , x 7", &names), Ok(1));
+        let error = vulkan_chosen("0,2", &names).unwrap_err();
+        assert!(error.contains("device 2") && error.contains("0 to 1 (a card, a proc"), "{error}");
+        assert!(vulkan_chosen("0", &[]).unwrap_err().contains("has none"));
+        for nothing in ["", "-1", "first"] {
+            assert!(vulkan_chosen(nothing, &names).unwrap_err().contains("names no device"));
+        }
     }
 }
