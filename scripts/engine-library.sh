@@ -21,7 +21,8 @@ SDCPP_LIBRARY_DIR=$(cd "${2:-target/engines}" && pwd)
 export SDCPP_LIBRARY_DIR
 export SDCPP_NATIVE="${SDCPP_NATIVE:-0}"
 export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"
-# A folder of its own, for the variables above would make every crate of the workspace be built again.
+# Folders of their own: the variables above would make every crate of the workspace be built again, and
+# two backends can be built at once.
 cargo build --quiet --locked --package sdcpp-sys --no-default-features "${features[@]}" \
-    --target-dir target/engine-library
+    --target-dir "target/engine-library/$backend"
 ls "$SDCPP_LIBRARY_DIR"/*sdcpp_engine_"$backend"*

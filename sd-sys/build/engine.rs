@@ -2,7 +2,7 @@
 //! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars, vulkan,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars,
 };
 use std::{
     fs, io,
@@ -48,14 +48,16 @@ pub(crate) fn build(
     pin: &Pin,
     source: &Source,
     backends: &[Backend],
+    vulkan_headers: Option<PathBuf>,
     folders: &Folders,
 ) -> Result<Engine, Fail> {
     let tools = Tools::find()?;
     let mut options = options(pin, source, backends)?;
-    if let Some(headers) = vulkan::headers(backends, folders)? {
+    if let Some(headers) = vulkan_headers {
         options.push(("Vulkan_INCLUDE_DIR".to_owned(), headers.display().to_string()));
     }
     let key = key(source, &options, &tools);
+    let _lock = folders.lock_build(&key)?;
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
     // If the folder is deleted, this script must run again.

@@ -46,7 +46,7 @@ pub(crate) fn rerun_rules() {
 }
 
 /// Variables of compilers and CMake that decide about the machine code.
-const TOOLCHAIN: [&str; 15] = [
+const TOOLCHAIN: [&str; 17] = [
     "CC",
     "CXX",
     "CFLAGS",
@@ -61,6 +61,8 @@ const TOOLCHAIN: [&str; 15] = [
     "CUDACXX",
     "CUDAARCHS",
     "CUDAFLAGS",
+    "CUDAToolkit_ROOT",
+    "CUDA_PATH",
     "VULKAN_SDK",
 ];
 
