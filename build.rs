@@ -5,8 +5,8 @@ use std::{env, path::Path};
 
 /// The files of the interface, in the order of the header.
 const SOURCES: &[&str] = &[
-    "code", "error", "memory", "info", "log", "pixels", "cancel", "watch", "config", "request", "video",
-    "result", "context", "pool", "metrics", "job", "upscaler", "convert", "model",
+    "code", "error", "memory", "info", "log", "pixels", "cancel", "watch", "config", "request",
+    "video", "result", "context", "pool", "metrics", "job", "upscaler", "convert", "model",
 ];
 
 fn main() {
@@ -28,7 +28,8 @@ fn main() {
 /// `include/sdcpp.h`; `tests/capi_header.rs` compares them.
 fn write_header() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=cbindgen.toml");
-    let mut builder = cbindgen::Builder::new().with_config(cbindgen::Config::from_file("cbindgen.toml")?);
+    let mut builder =
+        cbindgen::Builder::new().with_config(cbindgen::Config::from_file("cbindgen.toml")?);
     for source in SOURCES {
         let path = format!("src/{source}.rs");
         println!("cargo::rerun-if-changed={path}");

@@ -10,7 +10,6 @@ use std::ptr;
 
 /// Stops operations that were given it in their `sdcpp_watch`. For any number of operations and
 /// threads.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_cancel {
     _opaque: [u8; 0],

@@ -58,7 +58,7 @@ pub struct sdcpp_model_config {
     /// Default NAN.
     pub max_vram: f32,
     /// Maps weights from the file instead of reading them. Switches are 1 (on), 0 (off), and
-    /// −1: not set, which is the default of all.
+    /// -1: not set, which is the default of all.
     pub mmap: i32,
     /// Flash attention in all parts.
     pub flash_attention: i32,

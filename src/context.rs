@@ -9,7 +9,7 @@ use crate::{
     request::{self, sdcpp_image_request},
     result::{Made, sdcpp_result, seconds},
     video::{self, sdcpp_video_request},
-    watch::{Followed, sdcpp_watch},
+    watch::{Following, sdcpp_watch},
 };
 use sdcpp::Context;
 use serde_json::{Value, json};
@@ -20,7 +20,6 @@ use std::{
 };
 
 /// A model in this process, used by one call at a time, from any thread.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_context {
     _opaque: [u8; 0],
@@ -73,11 +72,11 @@ pub unsafe extern "C" fn sdcpp_context_open(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, config, mut followed) = unsafe {
+        let (out, config, (watch, _following)) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out")?;
-            (out, config::read(config)?, Followed::read(watch, None)?)
+            (out, config::read(config)?, Following::read(watch, None)?)
         };
-        let context = Context::open(&info::engine()?, &config, followed.watch())?;
+        let context = Context::open(&info::engine()?, &config, watch)?;
         let info = json!({
             "family": context.family(),
             "makes_images": context.makes_images(),
@@ -106,12 +105,12 @@ pub unsafe extern "C" fn sdcpp_context_generate(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, request, mut followed) = unsafe {
+        let (out, request, (watch, _following)) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out")?;
-            (out, request::read(request)?, Followed::read(watch, None)?)
+            (out, request::read(request)?, Following::read(watch, None)?)
         };
         let context = handle::get(context)?;
-        let made = context.with(|context| context.generate_with(&request, followed.watch()))?;
+        let made = context.with(|context| context.generate_with(&request, watch))?;
         out.put(handle::put(Made::from(made))?);
         Ok(())
     })
@@ -127,12 +126,12 @@ pub unsafe extern "C" fn sdcpp_context_generate_video(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, request, mut followed) = unsafe {
+        let (out, request, (watch, _following)) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out")?;
-            (out, video::read(request)?, Followed::read(watch, None)?)
+            (out, video::read(request)?, Following::read(watch, None)?)
         };
         let context = handle::get(context)?;
-        let made = context.with(|context| context.generate_video_with(&request, followed.watch()))?;
+        let made = context.with(|context| context.generate_video_with(&request, watch))?;
         out.put(handle::put(Made::from(made))?);
         Ok(())
     })

@@ -5,7 +5,7 @@ use crate::{
     info,
     pointer::{self, Out},
     sized::{self, sized},
-    watch::{Followed, sdcpp_watch},
+    watch::{Following, sdcpp_watch},
 };
 use sdcpp::Convert;
 use std::{ffi::c_char, ptr};
@@ -26,7 +26,7 @@ pub struct sdcpp_convert_options {
     pub vae: *const c_char,
     /// The type of the weights, as in `q8_0`; NULL: as in the input.
     pub weight_type: *const c_char,
-    /// Types by tensor name, as `pattern=type,…`; NULL: none.
+    /// Types by tensor name, as `pattern=type,...`; NULL: none.
     pub tensor_type_rules: *const c_char,
     /// 1: renames tensors to the engine's own names. Default 0.
     pub convert_names: i32,
@@ -88,11 +88,11 @@ pub unsafe extern "C" fn sdcpp_convert(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, convert, mut followed) = unsafe {
+        let (out, convert, (watch, _following)) = unsafe {
             let out = if out_bytes.is_null() { None } else { Some(Out::new(out_bytes, 0, "")?) };
-            (out, read(options)?, Followed::read(watch, None)?)
+            (out, read(options)?, Following::read(watch, None)?)
         };
-        let converted = convert.run_with(&info::engine()?, followed.watch())?;
+        let converted = convert.run_with(&info::engine()?, watch)?;
         if let Some(out) = out {
             out.put(converted.bytes);
         }

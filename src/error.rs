@@ -204,8 +204,7 @@ mod tests {
         // SAFETY: the pointer and its texts are this thread's, which makes no call meanwhile.
         unsafe {
             let error = *sdcpp_last_error();
-            let texts =
-                [error.kind, error.stage, error.message, error.advice, error.engine_lines];
+            let texts = [error.kind, error.stage, error.message, error.advice, error.engine_lines];
             (error.code, texts.map(|t| CStr::from_ptr(t).to_str().unwrap().to_owned()))
         }
     }

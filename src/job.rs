@@ -6,7 +6,7 @@ use crate::{
     pointer::Out,
     pool::{SDCPP_FOREVER, check_may_wait},
     result::{Made, sdcpp_result},
-    watch::Followed,
+    watch::Following,
 };
 use sdcpp::{Generated, GeneratedVideo, JobStatus};
 use std::{
@@ -19,7 +19,6 @@ use std::{
 };
 
 /// An operation that a pool was asked for, by `sdcpp_pool_submit`. For any number of threads.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_job {
     _opaque: [u8; 0],
@@ -51,28 +50,24 @@ pub(crate) struct Job {
     bell: Arc<Bell>,
     pool: u64,
     /// Dropped after the job, which is cancelled by then.
-    followed: Followed,
+    following: Following,
 }
 
 impl Job {
-    pub(crate) fn of_images(
-        job: sdcpp::Job<Generated>,
-        followed: Followed,
-        pool: u64,
-    ) -> Self {
-        Self::new(Kind::Images(job), followed, pool)
+    pub(crate) fn of_images(job: sdcpp::Job<Generated>, following: Following, pool: u64) -> Self {
+        Self::new(Kind::Images(job), following, pool)
     }
 
     pub(crate) fn of_video(
         job: sdcpp::Job<GeneratedVideo>,
-        followed: Followed,
+        following: Following,
         pool: u64,
     ) -> Self {
-        Self::new(Kind::Video(job), followed, pool)
+        Self::new(Kind::Video(job), following, pool)
     }
 
-    fn new(kind: Kind, followed: Followed, pool: u64) -> Self {
-        Self { job: Mutex::new(kind), bell: Arc::default(), pool, followed }
+    fn new(kind: Kind, following: Following, pool: u64) -> Self {
+        Self { job: Mutex::new(kind), bell: Arc::default(), pool, following }
     }
 
     fn status(&self) -> (i32, usize) {
@@ -127,6 +122,7 @@ impl Job {
         loop {
             let heard = self.bell.heard();
             if let Some(result) = self.poll(&waker) {
+                self.following.end();
                 // Others that wait for it are told that it was taken.
                 self.bell.ring();
                 return result;
@@ -247,7 +243,7 @@ pub extern "C" fn sdcpp_job_free(job: *mut sdcpp_job) -> i32 {
         let Some(job) = handle::take(job)? else { return Ok(()) };
         job.cancel();
         // Also if another thread waits for it, and so keeps it.
-        job.followed.gate.close();
+        job.following.end();
         Ok(())
     })
 }

@@ -38,12 +38,7 @@ pub const SDCPP_LOG_TRACE: i32 = 5;
 /// line in UTF-8, without a line end. Both texts are valid during the callback.
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub type sdcpp_on_log = Option<
-    unsafe extern "C" fn(
-        user: *mut c_void,
-        level: i32,
-        target: *const c_char,
-        line: *const c_char,
-    ),
+    unsafe extern "C" fn(user: *mut c_void, level: i32, target: *const c_char, line: *const c_char),
 >;
 
 /// Where lines go.

@@ -24,9 +24,8 @@ pub unsafe extern "C" fn sdcpp_model_inspect_json(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, path) = unsafe {
-            (Out::new(out, memory::NO_TEXT, "out")?, pointer::path(path, "path")?)
-        };
+        let (out, path) =
+            unsafe { (Out::new(out, memory::NO_TEXT, "out")?, pointer::path(path, "path")?) };
         out.put(memory::lend_json(&file(&ModelFile::open(path)?)));
         Ok(())
     })
@@ -41,9 +40,9 @@ fn file(file: &ModelFile) -> Value {
             "bytes": size.bytes,
         })
     };
-    let weights = file.weight_types().into_iter().map(|(kind, tensors, bytes)| {
-        json!({ "type": kind.name(), "tensors": tensors, "bytes": bytes })
-    });
+    let weights = file.weight_types().into_iter().map(
+        |(kind, tensors, bytes)| json!({ "type": kind.name(), "tensors": tensors, "bytes": bytes }),
+    );
     let missing = |part: Part| json!({ "part": part.to_string(), "field": part.field() });
     let metadata: serde_json::Map<_, _> =
         file.metadata().map(|(key, value)| (key.to_owned(), value.to_string().into())).collect();
@@ -116,9 +115,7 @@ fn estimate(config: &ModelConfig, made: &MemoryEstimate) -> error::Result<Value>
         })
     };
     let devices = made.by_device(config, &info::engine()?.devices()?);
-    let device = |need: &sdcpp::DeviceMemory| {
-        json!({ "device": need.device, "bytes": need.bytes, "mapped": need.mapped })
-    };
+    let device = |need: &sdcpp::DeviceMemory| json!({ "device": need.device, "bytes": need.bytes, "mapped": need.mapped });
     Ok(json!({
         "peak": made.peak(),
         "architecture": made.architecture.to_string(),

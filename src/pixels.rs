@@ -20,7 +20,7 @@ pub struct sdcpp_pixels {
     pub data: *const u8,
     /// Bytes at `data`: `height` rows; the last one may end with its last pixel.
     pub length: usize,
-    /// Bytes from one row to the next; 0: without a gap, `width` × `channels`.
+    /// Bytes from one row to the next; 0: without a gap, `width` x `channels`.
     pub stride: usize,
     /// Pixels in a row, 1 to 16384.
     pub width: u32,
@@ -47,7 +47,15 @@ impl sdcpp_pixels {
     /// A view of pixels without gaps, valid for as long as they are.
     pub(crate) fn of(data: &[u8], width: u32, height: u32, channels: u32) -> Self {
         let stride = width as usize * channels as usize;
-        Self { data: data.as_ptr(), length: data.len(), stride, width, height, channels, reserved: 0 }
+        Self {
+            data: data.as_ptr(),
+            length: data.len(),
+            stride,
+            width,
+            height,
+            channels,
+            reserved: 0,
+        }
     }
 
     /// Bytes of a row, and from one row to the next; the sizes are checked.
@@ -77,11 +85,14 @@ impl sdcpp_pixels {
                 if (least..=most).contains(&self.length) {
                     return Ok((row, stride));
                 }
-                let allowed = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+                let allowed =
+                    if least == most { format!("{least}") } else { format!("{least} to {most}") };
                 let size = format!("for {}x{}x{}", self.width, self.height, self.channels);
                 refuse("length", &self.length, format!("{allowed} {size}"))
             }
-            _ => refuse("stride", &self.stride, format!("0, or at least the bytes of a row, {row}")),
+            _ => {
+                refuse("stride", &self.stride, format!("0, or at least the bytes of a row, {row}"))
+            }
         }
     }
 
@@ -115,7 +126,8 @@ impl sdcpp_pixels {
             3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
             _ => RgbaImage::from_raw(width, height, bytes).map(DynamicImage::from),
         };
-        picture.ok_or_else(|| Failure::invalid(format!("{field}.length"), self.length, "all pixels"))
+        picture
+            .ok_or_else(|| Failure::invalid(format!("{field}.length"), self.length, "all pixels"))
     }
 }
 
@@ -142,7 +154,11 @@ pub(crate) unsafe fn list(
     field: &'static str,
 ) -> Result<Vec<DynamicImage>> {
     if count > most {
-        return Err(Failure::invalid(field, format!("a list of {count}"), format!("at most {most}")));
+        return Err(Failure::invalid(
+            field,
+            format!("a list of {count}"),
+            format!("at most {most}"),
+        ));
     }
     if count == 0 {
         return Ok(Vec::new());
@@ -167,9 +183,8 @@ pub(crate) unsafe fn list(
 pub unsafe extern "C" fn sdcpp_picture_read(path: *const c_char, out: *mut sdcpp_pixels) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, path) = unsafe {
-            (Out::new(out, sdcpp_pixels::NONE, "out")?, pointer::path(path, "path")?)
-        };
+        let (out, path) =
+            unsafe { (Out::new(out, sdcpp_pixels::NONE, "out")?, pointer::path(path, "path")?) };
         let picture = sdcpp::open_picture(path)?;
         let (width, height) = (picture.width(), picture.height());
         let (channels, bytes) = if picture.color().has_alpha() {

@@ -50,15 +50,6 @@ pub(crate) unsafe fn optional_text<'a>(
     text.to_str().map(Some).map_err(|error| Failure::not_utf8(name, error.valid_up_to()))
 }
 
-/// A text.
-///
-/// # Safety
-/// As [`optional_text`].
-pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str> {
-    // SAFETY: the caller vouches for it.
-    unsafe { optional_text(pointer, name) }?.ok_or_else(|| Failure::null(name))
-}
-
 /// A path; none for NULL. On Unix any bytes, elsewhere UTF-8.
 ///
 /// # Safety
@@ -100,11 +91,11 @@ pub(crate) unsafe fn optional_json<T: DeserializeOwned>(
     name: &str,
 ) -> Result<Option<T>> {
     // SAFETY: the caller vouches for it.
-    let Some(text) = (unsafe { optional_text(pointer, name) }?) else { return Ok(None) };
+    let Some(text) = unsafe { optional_text(pointer, name) }? else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|error| Failure::json(format!("{name}: {error}")))
 }
 
-/// A switch: −1 leaves it as it is, 0 is off, 1 is on.
+/// A switch: -1 leaves it as it is, 0 is off, 1 is on.
 pub(crate) fn switch(value: i32, name: &'static str) -> Result<Option<bool>> {
     match value {
         -1 => Ok(None),

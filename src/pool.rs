@@ -12,7 +12,7 @@ use crate::{
     result::{Made, sdcpp_result},
     sized::{self, sized},
     video::{self, sdcpp_video_request},
-    watch::{Followed, sdcpp_watch},
+    watch::{Following, sdcpp_watch},
 };
 use sdcpp::{ContextPool, JobPool, ModelConfig, PoolOptions, Shutdown};
 use std::{
@@ -24,7 +24,6 @@ use std::{
 
 /// A bounded number of models, opened when they are first needed, and a queue before them. For any
 /// number of threads.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_pool {
     _opaque: [u8; 0],
@@ -210,9 +209,9 @@ pub unsafe extern "C" fn sdcpp_pool_generate(
         let pool = handle::get(pool)?;
         check_may_wait(pool.id)?;
         // SAFETY: as above.
-        let (request, mut followed) =
-            unsafe { (request::read(request)?, Followed::read(watch, Some(pool.id))?) };
-        let made = pool.pool.submit(request, followed.watch())?.wait()?;
+        let (request, (watch, _following)) =
+            unsafe { (request::read(request)?, Following::read(watch, Some(pool.id))?) };
+        let made = pool.pool.submit(request, watch)?.wait()?;
         out.put(handle::put(Made::from(made))?);
         Ok(())
     })
@@ -232,9 +231,9 @@ pub unsafe extern "C" fn sdcpp_pool_generate_video(
         let pool = handle::get(pool)?;
         check_may_wait(pool.id)?;
         // SAFETY: as above.
-        let (request, mut followed) =
-            unsafe { (video::read(request)?, Followed::read(watch, Some(pool.id))?) };
-        let made = pool.pool.submit_video(request, followed.watch())?.wait()?;
+        let (request, (watch, _following)) =
+            unsafe { (video::read(request)?, Following::read(watch, Some(pool.id))?) };
+        let made = pool.pool.submit_video(request, watch)?.wait()?;
         out.put(handle::put(Made::from(made))?);
         Ok(())
     })
@@ -258,10 +257,10 @@ pub unsafe extern "C" fn sdcpp_pool_submit(
         let out = unsafe { Out::new(out, ptr::null_mut(), "out") }?;
         let pool = handle::get(pool)?;
         // SAFETY: as above.
-        let (request, mut followed) =
-            unsafe { (request::read(request)?, Followed::read(watch, Some(pool.id))?) };
-        let job = pool.pool.submit(request, followed.watch())?;
-        out.put(handle::put(Job::of_images(job, followed, pool.id))?);
+        let (request, (watch, following)) =
+            unsafe { (request::read(request)?, Following::read(watch, Some(pool.id))?) };
+        let job = pool.pool.submit(request, watch)?;
+        out.put(handle::put(Job::of_images(job, following, pool.id))?);
         Ok(())
     })
 }
@@ -279,10 +278,10 @@ pub unsafe extern "C" fn sdcpp_pool_submit_video(
         let out = unsafe { Out::new(out, ptr::null_mut(), "out") }?;
         let pool = handle::get(pool)?;
         // SAFETY: as above.
-        let (request, mut followed) =
-            unsafe { (video::read(request)?, Followed::read(watch, Some(pool.id))?) };
-        let job = pool.pool.submit_video(request, followed.watch())?;
-        out.put(handle::put(Job::of_video(job, followed, pool.id))?);
+        let (request, (watch, following)) =
+            unsafe { (video::read(request)?, Following::read(watch, Some(pool.id))?) };
+        let job = pool.pool.submit_video(request, watch)?;
+        out.put(handle::put(Job::of_video(job, following, pool.id))?);
         Ok(())
     })
 }

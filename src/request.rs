@@ -30,7 +30,7 @@ pub struct sdcpp_image_request {
     /// The scheduler, as in `karras`.
     pub scheduler: *const c_char,
     /// The seed of the first picture; each next one has one more. Negative: not set, which is
-    /// drawn at random. Default −1.
+    /// drawn at random. Default -1.
     pub seed: i64,
     /// Width in pixels, 1 to 16384; 0, here and below: not set.
     pub width: u32,
@@ -40,7 +40,7 @@ pub struct sdcpp_image_request {
     pub steps: u32,
     /// How many pictures, 1 to 1024.
     pub batch: u32,
-    /// How strongly the prompt rules, −100 to 100; NAN, here and below: not set.
+    /// How strongly the prompt rules, -100 to 100; NAN, here and below: not set.
     pub cfg_scale: f32,
     /// Guidance of distilled models (FLUX), 0 to 100.
     pub distilled_guidance: f32,
@@ -58,9 +58,9 @@ pub struct sdcpp_image_request {
     pub reference_images: *const sdcpp_pixels,
     /// How many there are, 0 to 16; 0: not set.
     pub reference_image_count: usize,
-    /// Decodes in tiles, for less memory: 1 on, 0 off, −1 not set.
+    /// Decodes in tiles, for less memory: 1 on, 0 off, -1 not set.
     pub vae_tiling: i32,
-    /// Decodes again in tiles if memory runs out: 1 on, 0 off, −1 not set.
+    /// Decodes again in tiles if memory runs out: 1 on, 0 off, -1 not set.
     pub vae_tiling_fallback: i32,
 }
 

@@ -19,7 +19,6 @@ use std::{
 
 /// Pictures, or the frames and the sound of a video. Does not need the context or pool it came from.
 /// It never changes, and can be used by any number of threads.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_result {
     _opaque: [u8; 0],
@@ -40,7 +39,7 @@ pub struct sdcpp_image {
     pub size: usize,
     /// The pixels: 8 bits a channel, rows from the top without gaps, red first.
     pub data: *const u8,
-    /// `width` × `height` × `channels`.
+    /// `width` x `height` x `channels`.
     pub length: usize,
     /// How it was made, in words that PNG files have under "parameters". UTF-8; may be empty.
     pub parameters: *const c_char,
@@ -74,7 +73,7 @@ sized!(sdcpp_image, first 56, {
 pub struct sdcpp_audio {
     /// `sizeof(sdcpp_audio)`; set it before the call.
     pub size: usize,
-    /// Samples of all channels in turn, −1 to 1.
+    /// Samples of all channels in turn, -1 to 1.
     pub samples: *const f32,
     /// How many there are, of all channels; 0: there is no sound.
     pub sample_count: usize,
@@ -251,8 +250,7 @@ pub unsafe extern "C" fn sdcpp_result_png(
         let (out, length, compression) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out");
             let length = Out::new(out_length, 0, "out_length");
-            let compression =
-                pointer::optional_name::<PngCompression>(compression, "compression");
+            let compression = pointer::optional_name::<PngCompression>(compression, "compression");
             (out?, length?, compression?.unwrap_or_default())
         };
         let png = handle::get(result)?.picture(index)?.to_png_with(compression)?;

@@ -9,14 +9,13 @@ use crate::{
     pointer::{self, Out},
     result::{Made, sdcpp_result},
     sized::{self, sized},
-    watch::{Followed, sdcpp_watch},
+    watch::{Following, sdcpp_watch},
 };
 use sdcpp::{Upscaler, UpscalerConfig};
 use serde_json::json;
 use std::{ffi::c_char, ptr};
 
 /// An ESRGAN model, used by one call at a time, from any thread.
-#[repr(C)]
 #[allow(non_camel_case_types, reason = "its name in C")]
 pub struct sdcpp_upscaler {
     _opaque: [u8; 0],
@@ -101,11 +100,11 @@ pub unsafe extern "C" fn sdcpp_upscaler_open(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, config, mut followed) = unsafe {
+        let (out, config, (watch, _following)) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out")?;
-            (out, read(config)?, Followed::read(watch, None)?)
+            (out, read(config)?, Following::read(watch, None)?)
         };
-        let upscaler = Upscaler::open(&info::engine()?, &config, followed.watch())?;
+        let upscaler = Upscaler::open(&info::engine()?, &config, watch)?;
         let info = json!(upscaler.factor());
         out.put(handle::put(OneAtATime::new(upscaler, info))?);
         Ok(())
@@ -141,13 +140,13 @@ pub unsafe extern "C" fn sdcpp_upscaler_upscale(
 ) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
-        let (out, picture, mut followed) = unsafe {
+        let (out, picture, (watch, _following)) = unsafe {
             let out = Out::new(out, ptr::null_mut(), "out")?;
-            (out, pixels::optional(picture, "picture")?, Followed::read(watch, None)?)
+            (out, pixels::optional(picture, "picture")?, Following::read(watch, None)?)
         };
         let picture = picture.ok_or_else(|| Failure::null("picture"))?;
         let upscaler = handle::get(upscaler)?;
-        let made = upscaler.with(|upscaler| upscaler.upscale_with(picture, followed.watch()))?;
+        let made = upscaler.with(|upscaler| upscaler.upscale_with(picture, watch))?;
         out.put(handle::put(Made::from(made))?);
         Ok(())
     })

@@ -30,7 +30,7 @@ pub struct sdcpp_video_request {
     pub sampler: *const c_char,
     /// The scheduler.
     pub scheduler: *const c_char,
-    /// The seed. Negative: not set, which is drawn at random. Default −1.
+    /// The seed. Negative: not set, which is drawn at random. Default -1.
     pub seed: i64,
     /// Width in pixels, 1 to 16384; 0, here and below: not set.
     pub width: u32,
@@ -42,7 +42,7 @@ pub struct sdcpp_video_request {
     pub frames: u32,
     /// Frames a second, 1 to 240.
     pub fps: u32,
-    /// How strongly the prompt rules, −100 to 100; NAN, here and below: not set.
+    /// How strongly the prompt rules, -100 to 100; NAN, here and below: not set.
     pub cfg_scale: f32,
     /// Guidance of distilled models, 0 to 100.
     pub distilled_guidance: f32,
@@ -56,9 +56,9 @@ pub struct sdcpp_video_request {
     pub control_frames: *const sdcpp_pixels,
     /// How many there are, at most as many as the video has; 0: not set.
     pub control_frame_count: usize,
-    /// Decodes in tiles, for less memory: 1 on, 0 off, −1 not set.
+    /// Decodes in tiles, for less memory: 1 on, 0 off, -1 not set.
     pub vae_tiling: i32,
-    /// Decodes again in tiles if memory runs out: 1 on, 0 off, −1 not set.
+    /// Decodes again in tiles if memory runs out: 1 on, 0 off, -1 not set.
     pub vae_tiling_fallback: i32,
 }
 

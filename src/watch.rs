@@ -201,29 +201,29 @@ impl User {
     }
 }
 
-/// A watch of `sdcpp`, and what its callbacks pass.
-pub(crate) struct Followed {
-    pub(crate) watch: Watch<'static>,
-    pub(crate) gate: Arc<Gate>,
-}
+/// An operation whose callbacks end with it: whoever drops this has the end of the operation, and no
+/// callback comes after it.
+pub(crate) struct Following(Arc<Gate>);
 
-impl Drop for Followed {
-    /// Whoever drops it has the end of the operation, and no callback comes after it.
+impl Drop for Following {
     fn drop(&mut self) {
-        self.gate.close();
+        self.0.close();
     }
 }
 
-impl Followed {
+impl Following {
     /// Follows an operation as the caller's struct says; NULL is not at all. `pool` is the one whose
     /// operation it is.
     ///
     /// # Safety
     /// `pointer` is NULL or leads to a watch whose pointers are as its documentation says.
-    pub(crate) unsafe fn read(pointer: *const sdcpp_watch, pool: Option<u64>) -> Result<Self> {
+    pub(crate) unsafe fn read(
+        pointer: *const sdcpp_watch,
+        pool: Option<u64>,
+    ) -> Result<(Watch<'static>, Self)> {
         let gate = Arc::new(Gate::of_pool(pool));
         if pointer.is_null() {
-            return Ok(Self { watch: Watch::new(), gate });
+            return Ok((Watch::new(), Self(gate)));
         }
         // SAFETY: the caller vouches for it.
         let asked = unsafe { sized::read(pointer, "watch") }?;
@@ -274,12 +274,12 @@ impl Followed {
         if asked.time_limit_ms > 0 {
             watch = watch.time_limit(Duration::from_millis(asked.time_limit_ms));
         }
-        Ok(Self { watch, gate })
+        Ok((watch, Self(gate)))
     }
 
-    /// Gives the watch to an operation.
-    pub(crate) fn watch(&mut self) -> Watch<'static> {
-        std::mem::take(&mut self.watch)
+    /// Lets no callback in any more, and waits for one that runs on another thread.
+    pub(crate) fn end(&self) {
+        self.0.close();
     }
 }
 

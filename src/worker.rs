@@ -34,7 +34,12 @@ fn places(name: &str, library: Option<&Path>, program: Option<&Path>) -> Vec<Pat
     }
     places.extend(program.map(|program| program.with_file_name(name)));
     let mut seen = Vec::new();
-    places.retain(|place| !seen.contains(place) && { seen.push(place.clone()); true });
+    places.retain(|place| {
+        !seen.contains(place) && {
+            seen.push(place.clone());
+            true
+        }
+    });
     places
 }
 
