@@ -44,20 +44,24 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A folder with the library under the names that programs are linked to and look for, as an
-/// installation has them.
+/// The folder of the library in an installation: it has the names that programs are linked to and
+/// look for, and the worker is beside it in `libexec`.
 #[cfg(target_os = "linux")]
 pub(crate) fn installed() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
-        fs::create_dir_all(&folder).unwrap();
-        for name in ["libsdcpp_capi.so", "libsdcpp_capi.so.0"] {
-            let link = folder.join(name);
-            // Other tests of an earlier run may have left it.
+        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
+        let link = |file: &Path, to: &str| {
+            let link = prefix.join(to);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            // An earlier run may have left it.
             let _ = fs::remove_file(&link);
-            std::os::unix::fs::symlink(built(), link).unwrap();
-        }
-        folder
+            std::os::unix::fs::symlink(file, link).unwrap();
+        };
+        link(&built(), "lib/libsdcpp_capi.so");
+        link(&built(), "lib/libsdcpp_capi.so.0");
+        #[cfg(feature = "isolated")]
+        link(Path::new(env!("CARGO_BIN_EXE_sdcpp-worker")), "libexec/sdcpp-worker");
+        prefix.join("lib")
     });
     &FOLDER
 }

@@ -120,18 +120,18 @@ mod isolated {
 
     #[test]
     fn programs_that_are_no_workers_are_errors() {
-        let refused =
-            |set: fn(&mut sdcpp_pool_options)| super::refused(set, SDCPP_INVALID_PARAMETER);
-        let failed = refused(|o| (o.isolated, o.worker_memory_limit) = (1, 1));
-        // Beside this test there is a worker in no folder that is searched but the build's.
-        assert!(failed.message.starts_with("memory_limit is 1"), "{failed:?}");
-        assert!(
-            refused(|o| {
-                (o.isolated, o.worker_silence_ms, o.worker_program) = (1, 1, c"/x".as_ptr());
-            })
-            .message
-            .starts_with("heartbeat_timeout is 1ms")
-        );
+        let refused = |set: fn(&mut sdcpp_pool_options)| {
+            let isolated = |options: &mut sdcpp_pool_options| {
+                (options.isolated, options.worker_program) = (1, c"/no/such/worker".as_ptr());
+                set(options);
+            };
+            super::refused(isolated, SDCPP_INVALID_PARAMETER).message
+        };
+        assert!(refused(|o| o.worker_memory_limit = 1).starts_with("memory_limit is 1"));
+        assert!(refused(|o| o.worker_silence_ms = 1).starts_with("heartbeat_timeout is 1ms"));
+        // None is installed around this test's program, which is what the library is a part of here.
+        let nowhere = super::refused(|o| o.isolated = 1, SDCPP_WORKER_START);
+        assert!(nowhere.message.contains("libexec/sdcpp-worker"), "{nowhere:?}");
 
         let (mut texts, mut pool) = (Texts::default(), null_mut());
         let config = demo_config(&mut texts);

@@ -62,4 +62,7 @@ fn a_host_lives_through_a_killed_worker_though_sigpipe_would_end_it() {
     let worker = env!("CARGO_BIN_EXE_sdcpp-worker");
     let (output, text) = run(Command::new(&program).arg(worker));
     assert!(output.status.success(), "{text}");
+    // The one that is installed with the library is found.
+    let (output, text) = run(&mut Command::new(&program));
+    assert!(output.status.success(), "{text}");
 }

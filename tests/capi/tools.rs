@@ -63,7 +63,7 @@ fn a_model_is_converted_and_inspected() {
     }
     assert_eq!(bytes, written.metadata().unwrap().len());
     let told = json(told);
-    assert_eq!((&told["bytes"], &told["format"]), (&bytes.into(), &"GGUF".into()));
+    assert_eq!((&told["bytes"], &told["format"]), (&bytes.into(), &"GGUF v3".into()));
     assert_eq!(told["config_field"], "taesd");
     assert_eq!(told["weight_types"][0]["type"], "f32");
 }

@@ -1,5 +1,5 @@
 // A host of a worker process, with SIGPIPE as programs have it: its worker is killed while it draws,
-// and again between two pictures. Its argument is the worker's program.
+// and again between two pictures. Its argument is the worker's program; without, the library finds it.
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -44,18 +44,27 @@ static pid_t child(void) {
     return found;
 }
 
+struct killer {
+    int killed;
+    int stops;
+};
+
 static int32_t kill_it(void *user, const sdcpp_progress *progress) {
-    int *killed = (int *)user;
-    if (progress->stage == SDCPP_STAGE_SAMPLING && progress->done > 0 && !*killed) {
-        pid_t worker = child();
-        *killed = worker > 0 && kill(worker, SIGKILL) == 0;
+    struct killer *killer = (struct killer *)user;
+    if (progress->stage != SDCPP_STAGE_SAMPLING || progress->done == 0 || killer->killed) {
+        return 0;
     }
-    return 0;
+    pid_t worker = child();
+    killer->killed = worker > 0 && kill(worker, SIGKILL) == 0;
+    // Its end of the streams is closed when it is a zombie. To be told to stop, it is written to.
+    while (child() == worker) {
+    }
+    return killer->stops;
 }
 
 int main(int argc, char **argv) {
     struct sigaction action;
-    CHECK(argc == 2);
+    CHECK(argc <= 2);
     // Whoever started this may have it ignored, and that is inherited.
     CHECK(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
 
@@ -68,28 +77,36 @@ int main(int argc, char **argv) {
     config.threads = 1;
     options.models = 1;
     options.isolated = 1;
-    options.worker_program = argv[1];
+    options.failure_limit = 100;
+    options.worker_program = argc == 2 ? argv[1] : NULL;
     sdcpp_pool *pool;
     CHECK(sdcpp_pool_open(&config, &options, &pool) == SDCPP_OK);
 
-    int killed = 0;
+    struct killer killer = {0, 0};
     sdcpp_watch watch;
     sdcpp_image_request request;
     CHECK(sdcpp_watch_init(&watch, sizeof watch) == SDCPP_OK);
     CHECK(sdcpp_image_request_init(&request, sizeof request) == SDCPP_OK);
-    watch.user = &killed;
+    watch.user = &killer;
     watch.on_progress = kill_it;
     request.prompt = "a red circle";
     request.width = request.height = 64;
     request.steps = 1000;
     sdcpp_result *result;
     for (int round = 0; round < 3; round++) {
-        killed = 0;
+        killer.killed = killer.stops = 0;
         request.steps = 1000;
         CHECK(sdcpp_pool_generate(pool, &request, &watch, &result) == SDCPP_WORKER_CRASHED);
-        CHECK(killed && result == NULL);
+        CHECK(killer.killed && result == NULL);
         CHECK(strcmp(sdcpp_last_error()->stage, "sampling") == 0);
         CHECK(strstr(sdcpp_last_error()->message, "signal 9") != NULL);
+
+        // Killed, and told to stop when it is gone.
+        killer.killed = 0;
+        killer.stops = 1;
+        int32_t stopped = sdcpp_pool_generate(pool, &request, &watch, &result);
+        CHECK(stopped == SDCPP_WORKER_CRASHED || stopped == SDCPP_CANCELLED);
+        CHECK(killer.killed);
 
         // The next one gets a fresh worker.
         request.steps = 2;
