@@ -73,6 +73,21 @@ fn declared() -> BTreeSet<String> {
     after.map(name).filter(|name| name.starts_with("sdcpp_")).collect()
 }
 
+#[test]
+fn the_documentation_has_every_code() {
+    let (header, page) = (header(), fs::read_to_string(root().join("docs/c-api.md")).unwrap());
+    let (codes, _) = header.split_once("SDCPP_ABI_MAJOR").unwrap();
+    let codes = codes.lines().filter_map(|line| line.strip_prefix("#define SDCPP_"));
+    let mut count = 0;
+    for (name, number) in codes.filter_map(|line| line.split_once(' ')) {
+        let Ok(number) = number.parse::<u32>() else { continue };
+        count += 1;
+        let row = format!("| {number} | `{}` |", name.to_lowercase());
+        assert!(page.contains(&row), "{row}");
+    }
+    assert!(count >= 39, "{count}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_library_exports_what_is_declared_and_nothing_else() {
