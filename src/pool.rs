@@ -7,7 +7,7 @@ use crate::{
     handle::{self, Handle},
     info,
     job::{Job, sdcpp_job},
-    pointer::{self, Out},
+    pointer::Out,
     request::{self, sdcpp_image_request},
     result::{Made, sdcpp_result},
     sized::{self, sized},
@@ -145,7 +145,7 @@ unsafe fn workers(asked: &sdcpp_pool_options, config: ModelConfig) -> Result<Box
         .heartbeat_timeout(milliseconds(asked.worker_silence_ms));
     options.memory_limit = Some(asked.worker_memory_limit).filter(|limit| *limit > 0);
     // SAFETY: the caller vouches for it.
-    let program = unsafe { pointer::optional_path(asked.worker_program, "worker_program") }?;
+    let program = unsafe { crate::pointer::optional_path(asked.worker_program, "worker_program") }?;
     let command = crate::worker::command(program)?;
     Ok(Box::new(WorkerPool::open(command, config, options, pool_options(asked))?))
 }
