@@ -42,7 +42,8 @@ impl Engine {
     /// As for [`load`](Self::load).
     unsafe fn open(path: &Path) -> Result<Result<Self>, LibraryError> {
         // SAFETY: the caller vouches for it.
-        let engine = Self { table: unsafe { Table::open(path) }?, mock: false };
+        let table = unsafe { Table::open(path) }?;
+        let engine = Self { library: Some(path.into()), ..Self::of(table) };
         Ok(engine.check_processor().map(|()| {
             engine.route_stray_log_lines();
             engine
