@@ -33,14 +33,10 @@ fn choose() -> Result<Engine> {
     Ok(search().best()?.engine)
 }
 
-/// Engine libraries lie beside this library, before all other places.
+/// Engine libraries lie beside this library too.
 #[cfg(feature = "dynamic")]
 fn search() -> sdcpp::LibrarySearch {
     let search = sdcpp::LibrarySearch::new();
-    // What the user names ranks above.
-    if std::env::var_os("SDCPP_LIBRARY").is_some_and(|value| !value.is_empty()) {
-        return search;
-    }
     match crate::place::library().as_deref().and_then(Path::parent) {
         Some(folder) => search.folder(folder).folder(folder.join("sdcpp")),
         None => search,
@@ -104,6 +100,13 @@ fn named(name: &Path) -> Result<Engine> {
     }
 }
 
+/// Whether the driver is there, and the engine has a device.
+fn usable(backend: sdcpp::Backend, engine: &Engine) -> sdcpp::Result<()> {
+    #[cfg(feature = "dynamic")]
+    backend.check_driver()?;
+    backend.check(engine)
+}
+
 /// Tells which engine is used, as a JSON object: `version`, `commit`, `system_info`, `library` (its path,
 /// where it was opened at run time); and in `backends` the `name` of each, `usable`, and the `reason`
 /// where it is not. Free `*out` by `sdcpp_free`.
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn sdcpp_engine_json(out: *mut *mut c_char) -> i32 {
         let out = unsafe { Out::new(out, memory::NO_TEXT, "out") }?;
         let engine = engine()?;
         let backend = |backend: sdcpp::Backend| -> Value {
-            match backend.check(&engine) {
+            match usable(backend, &engine) {
                 Ok(()) => json!({ "name": backend.name(), "usable": true }),
                 Err(why) => {
                     json!({ "name": backend.name(), "usable": false, "reason": why.to_string() })

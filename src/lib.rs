@@ -22,6 +22,10 @@
 
 #![allow(clippy::missing_safety_doc, reason = "the documentation of this crate says it for all")]
 
+// Elsewhere structs have padding, in which old programs' garbage would be read as new fields.
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the C interface is for 64-bit targets only; the crate `sdcpp` is for others too");
+
 mod cancel;
 mod code;
 mod config;

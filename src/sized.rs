@@ -22,24 +22,20 @@ pub(crate) unsafe trait Versioned: Copy {
     fn defaults() -> Self;
 }
 
-/// Implements [`Versioned`], and checks that there is no padding where pointers have 64 bits.
+/// Implements [`Versioned`], and checks that there is no padding.
 macro_rules! sized {
     ($struct:ident, first $first:literal, { $($field:ident: $value:expr),* $(,)? }) => {
         // SAFETY: it is `repr(C)` and begins with its size; the sum of its fields below says that it
         // has no padding; numbers and pointers are all it has.
         unsafe impl $crate::sized::Versioned for $struct {
             const NAME: &'static str = stringify!($struct);
-            #[cfg(target_pointer_width = "64")]
             const FIRST: usize = $first;
-            #[cfg(not(target_pointer_width = "64"))]
-            const FIRST: usize = size_of::<Self>();
 
             fn defaults() -> Self {
                 Self { size: size_of::<Self>(), $($field: $value),* }
             }
         }
 
-        #[cfg(target_pointer_width = "64")]
         const _: () = {
             const fn bytes<T, F>(_: fn(&T) -> &F) -> usize {
                 size_of::<F>()

@@ -10,11 +10,9 @@ use std::{
 /// The worker program: the caller's, or the one that was installed with this library.
 pub(crate) fn command(program: Option<PathBuf>) -> Result<WorkerCommand> {
     let command = WorkerCommand::program(program.map_or_else(installed, Ok)?);
-    // The worker computes on the same engine. One that the system found by its name it finds too.
-    Ok(match engine()?.library().filter(|library| library.is_absolute()) {
-        Some(library) => command.env("SDCPP_LIBRARY", library),
-        None => command,
-    })
+    // The worker computes on the same engine: on a library by its path, and on the linked engine if the
+    // variable is empty.
+    Ok(command.env("SDCPP_LIBRARY", engine()?.library().unwrap_or(Path::new(""))))
 }
 
 /// The program that was installed with this library.

@@ -29,6 +29,10 @@ pub(crate) fn libraries(backends: &[Backend]) -> Vec<&'static str> {
 }
 
 pub(crate) fn prebuilt(dir: &Path) -> Result<Engine, Fail> {
+    if vars::library_dir()?.is_some() {
+        return Err(Fail::new("SDCPP_LIBRARY_DIR and SDCPP_LIB_DIR are both set")
+            .advise("a shared library is made from source only: unset SDCPP_LIB_DIR"));
+    }
     println!("cargo::rerun-if-changed={}", dir.display());
     let lib_dirs = folders_with_libraries(dir);
     if lib_dirs.is_empty() {
@@ -104,16 +108,22 @@ fn copy_library(folder: &Path, out: &Path) -> Result<(), Fail> {
         // A program may have the old one mapped: it keeps it, and gets no half of the new one.
         let part = out.join(format!("{}.part", name(&file)));
         fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
+        make_old(&part).map_err(|e| Fail::io("write", &part, &e))?;
         fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
         println!("cargo::rerun-if-changed={}", to.display());
     }
     Ok(())
 }
 
-/// The stamp is watched, and Cargo takes a file that is newer than the start of this script as changed:
-/// so its time is long ago.
+/// The stamp is watched.
 fn write_stamp(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
+    make_old(path)
+}
+
+/// Cargo takes a watched file that is newer than the start of this script as changed: so its time is
+/// long ago.
+fn make_old(path: &Path) -> io::Result<()> {
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     fs::File::options().write(true).open(path)?.set_modified(long_ago)
 }

@@ -76,9 +76,10 @@ pub(crate) fn vulkan() -> Result<usize, String> {
     }
 }
 
-fn open(name: &str) -> Result<Library, libloading::Error> {
+/// Opens a driver's library for good: what it has started must not lose its code.
+fn open(name: &str) -> Result<std::mem::ManuallyDrop<Library>, libloading::Error> {
     // SAFETY: a driver's library, of which one with this name is part of the system.
-    unsafe { Library::new(name) }
+    unsafe { Library::new(name) }.map(std::mem::ManuallyDrop::new)
 }
 
 /// # Safety
