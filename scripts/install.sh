@@ -41,21 +41,18 @@ to="$destdir${prefix%/}"
 manifest=share/sdcpp/manifest
 folders="lib/cmake/sdcpp lib/cmake lib/pkgconfig lib/sdcpp share/doc/sdcpp share/doc share/sdcpp"
 
-# remove FILE...: files of an installation, by their paths in it.
+# remove FILE: a file of an installation, by its path in it.
 remove() {
-    local file
-    for file in "$@"; do
-        case "/$file/" in
-            *'/../'* | //*) fail "$to/$manifest names a file outside of $to: $file" ;;
-        esac
-        rm -f "$to/$file" || fail "cannot remove $to/$file"
-    done
+    case "/$1/" in
+        *'/../'* | //*) fail "$to/$manifest names a file outside of $to: $1" ;;
+    esac
+    rm -f "$to/$1" || fail "cannot remove $to/$1"
 }
 
 if [ -n "$uninstall" ]; then
     [ -f "$to/$manifest" ] || fail "nothing is installed in $to: there is no $to/$manifest"
-    mapfile -t files <"$to/$manifest"
-    remove "${files[@]}" "$manifest"
+    while IFS= read -r file; do remove "$file"; done <"$to/$manifest"
+    remove "$manifest"
     for folder in $folders; do
         rmdir "$to/$folder" 2>/dev/null || true # it holds files of others
     done
@@ -89,19 +86,18 @@ for file in "$library" sdcpp-worker; do
     [ -f "$built/$file" ] || fail "there is no $built/$file: cargo build --release -p sdcpp-capi makes it"
 done
 
-engines=()
 if [ -n "$engine" ]; then
-    for file in "$engine"/libsdcpp_engine_*."$extension"; do
-        [ ! -f "$file" ] || engines+=("$file")
-    done
-    [ ${#engines[@]} -gt 0 ] || fail "there is no libsdcpp_engine_*.$extension in $engine"
+    set -- "$engine"/libsdcpp_engine_*."$extension"
+    [ -f "$1" ] || fail "there is no libsdcpp_engine_*.$extension in $engine"
+else
+    set --
 fi
 
-before=()
-[ ! -f "$to/$manifest" ] || mapfile -t before <"$to/$manifest"
-installed=()
+# Lines, each a path in the prefix.
+before='' installed=''
+[ ! -f "$to/$manifest" ] || before=$(cat "$to/$manifest")
 # What was placed before a failure is in the manifest too, for --uninstall.
-trap '[ ${#installed[@]} = 0 ] || printf "%s\n" "${before[@]}" "${installed[@]}" | sort -u | place "$manifest" 644' EXIT
+trap '[ -z "$installed" ] || printf "%s\n" "$before" "$installed" | sed "/^$/d" | sort -u | place "$manifest" 644' EXIT
 
 # place FILE MODE [SOURCE]: the source, or the standard input, becomes FILE at once, also where a program
 # uses the one that was there: that program keeps it.
@@ -112,7 +108,7 @@ place() {
         rm -f "$new"
         fail "cannot write $file: use sudo, or another --prefix"
     fi
-    installed+=("$1")
+    installed+="$1"$'\n'
 }
 
 # place_link FILE TARGET: the same for a symbolic link.
@@ -122,7 +118,7 @@ place_link() {
         rm -f "$new"
         fail "cannot make the link $to/$1"
     fi
-    installed+=("$1")
+    installed+="$1"$'\n'
 }
 
 place "lib/$real" 755 "$built/$library"
@@ -133,7 +129,7 @@ place include/sdcpp.h 644 include/sdcpp.h
 for file in LICENSE-MIT LICENSE-APACHE LICENSE-THIRD-PARTY.md; do
     place "share/doc/sdcpp/$file" 644 "$file"
 done
-for file in "${engines[@]}"; do place "lib/sdcpp/${file##*/}" 755 "$file"; done
+for file in "$@"; do place "lib/sdcpp/${file##*/}" 755 "$file"; done
 
 # pkg-config and CMake start at the places of their own files, so that the prefix can be moved.
 place lib/pkgconfig/sdcpp.pc 644 <<END
@@ -180,12 +176,11 @@ endif()
 END
 
 # What an earlier version had and this one has not goes.
-now=$(printf '%s\n' "${installed[@]}")
-for file in "${before[@]}"; do
-    grep -qxF -e "$file" <<<"$now" || remove "$file"
-done
+while IFS= read -r file; do
+    [ -z "$file" ] || grep -qxF -e "$file" <<<"$installed" || remove "$file"
+done <<<"$before"
 trap - EXIT
-place "$manifest" 644 <<<"$now"
+printf '%s' "$installed" | place "$manifest" 644
 
 say "installed sdcpp $version in $to"
 if [ -z "$destdir" ] && [ "$(id -u)" = 0 ] && command -v ldconfig >/dev/null 2>&1; then
