@@ -13,16 +13,17 @@ func (p *Provider) Background(ctx context.Context, request Request) (*Picture, e
 	return p.Generate(ctx, request)
 }
 
-// Erase takes out what is white in the mask, and draws what the prompt says there: its surroundings, as in
-// "a meadow". Everything else keeps its exact pixels, but for the mask's soft edge. Width and Height of
-// the request are not used: the result has the size of the picture.
+// Erase takes out what is white in the mask, which should cover all of it: that part is filled from around
+// it and drawn over a little, as the prompt says, which may be empty. Everything else keeps its exact
+// pixels, but for the mask's soft edge. Width and Height of the request are not used: the result has the
+// size of the picture.
 func (p *Provider) Erase(ctx context.Context, photo, mask image.Image, request Request) (*Picture, error) {
 	bounds := masked(mask)
 	if bounds.Empty() {
 		return nil, fmt.Errorf("%w: the mask has nothing white", ErrInvalidRequest)
 	}
 	request.init, request.mask = filled(photo, mask), mask
-	request.strength = 1
+	request.strength = 0.4
 	request.Width, request.Height = p.workingSize(bounds.Dx(), bounds.Dy())
 	request.json = `{"inpaint":{"mask_blur":4,"keep_unmasked":true,"area":{"only_masked":{"padding":32}}}}`
 	return p.Generate(ctx, request)

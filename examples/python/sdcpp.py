@@ -195,21 +195,27 @@ def _interruptible(work, stop):
     The main thread of Python sees no signal while it is in a C function.
     """
     outcome = []
+    ended = threading.Event()
 
     def run():
         try:
             outcome.append((work(), None))
         except BaseException as error:
             outcome.append((None, error))
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        thread.join()
+        # Not `join`: after an interrupt, some versions of Python take the thread for ended.
+        ended.wait()
     except KeyboardInterrupt:
         stop()
-        thread.join()
+        ended.wait()
         raise
+    finally:
+        thread.join()
     (result, error), = outcome
     if error is not None:
         raise error
