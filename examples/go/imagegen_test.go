@@ -128,6 +128,24 @@ func TestEachReasonNotToServeHasItsType(t *testing.T) {
 	if !errors.As(err, &unavailable) || unavailable.Reason != NotFound {
 		t.Error(err)
 	}
+	for _, c := range []struct {
+		settings Settings
+		reason   Reason
+	}{
+		{Settings{MaxConcurrent: -1}, BadSettings},
+		{Settings{Threads: -1}, BadSettings},
+		{Settings{ImageSize: 99999}, BadSettings},
+		{Settings{ImageSize: 16384}, NoMemory},
+	} {
+		c.settings.ModelPath, c.settings.VAEPath = "../models/demo_q8_0.gguf", "../models/demo_tae.gguf"
+		_, err := Open(c.settings)
+		if !errors.As(err, &unavailable) || unavailable.Reason != c.reason {
+			t.Errorf("%+v: %v", c.settings, err)
+		}
+		if c.reason == NoMemory && !errors.Is(err, ErrOutOfMemory) {
+			t.Errorf("%v is not ErrOutOfMemory", err)
+		}
+	}
 }
 
 func TestAPictureIsDrawnAndTellsItsSeed(t *testing.T) {
@@ -168,6 +186,11 @@ func TestAPictureIsDrawnAndTellsItsSeed(t *testing.T) {
 	if first.Seed == second.Seed {
 		t.Error("two seeds at random are", first.Seed)
 	}
+	request.Prompt = "a red\x00circle"
+	if _, err := provider.Generate(context.Background(), request); !errors.Is(err, ErrInvalidRequest) {
+		t.Error(err)
+	}
+	request = circle()
 	request.Width = -1
 	if _, err := provider.Generate(context.Background(), request); !errors.Is(err, ErrInvalidRequest) {
 		t.Error(err)

@@ -15,6 +15,7 @@ import (
 	"image"
 	"math"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,6 +65,20 @@ func Open(settings Settings) (*Provider, error) {
 }
 
 func (p *Provider) open() error {
+	for _, value := range []struct {
+		name         string
+		number, most int
+	}{
+		{"MaxConcurrent", p.settings.MaxConcurrent, 1024},
+		{"ImageSize", p.settings.ImageSize, 16384},
+		{"Steps", p.settings.Steps, 1000},
+		{"Threads", p.settings.Threads, math.MaxInt32},
+	} {
+		if value.number < 0 || value.number > value.most {
+			return fmt.Errorf("%w: %s is %d, and must be at most %d, or 0 for the default", ErrInvalidRequest,
+				value.name, value.number, value.most)
+		}
+	}
 	var memory arena
 	defer memory.free()
 	config, err := p.settings.config(&memory)
@@ -88,10 +103,8 @@ func (p *Provider) open() error {
 	}
 	p.family = info.Family
 
-	if p.settings.MaxConcurrent == 0 {
-		if p.settings.MaxConcurrent, err = p.concurrency(&memory, &config); err != nil {
-			return err
-		}
+	if err := p.checkMemory(&memory, &config); err != nil {
+		return err
 	}
 	p.turns = make(chan struct{}, p.settings.MaxConcurrent)
 	var options C.sdcpp_pool_options
@@ -130,43 +143,58 @@ func (s Settings) config(memory *arena) (C.sdcpp_model_config, error) {
 	return config, err
 }
 
-// concurrency is 2, or 1 where the device has no memory for two by estimate.
-func (p *Provider) concurrency(memory *arena, config *C.sdcpp_model_config) (int, error) {
+// checkMemory compares what a picture of the set size needs, by estimate, with what the devices have, and
+// chooses how many are drawn at once where the settings do not say.
+func (p *Provider) checkMemory(memory *arena, config *C.sdcpp_model_config) error {
 	request, err := p.request(memory, Request{Prompt: "x"})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var estimate struct {
-		Peak uint64 `json:"peak"`
+		Devices []struct {
+			Device string
+			Bytes  uint64
+		}
 	}
 	err = told(&estimate, func(out **C.char) C.int32_t {
 		return C.sdcpp_memory_estimate_json(config, &request, out)
 	})
-	if errors.Is(err, ErrUnsupported) {
-		return 1, nil // a pickle file, which is not estimated
+	if errors.Is(err, ErrUnsupported) { // a pickle file
+		if p.settings.MaxConcurrent == 0 {
+			p.settings.MaxConcurrent = 1
+		}
+		return nil
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var devices []struct {
-		Kind string `json:"kind"`
+		Name string
 		Free uint64 `json:"memory_free"`
 	}
 	err = told(&devices, func(out **C.char) C.int32_t { return C.sdcpp_devices_json(out) })
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var free uint64
+	atOnce := 2
 	for _, device := range devices {
-		free = device.Free
-		if device.Kind != "cpu" {
-			break // where there is a graphics card, it computes
+		for _, need := range estimate.Devices {
+			if need.Device != device.Name {
+				continue
+			}
+			if need.Bytes > device.Free {
+				return fmt.Errorf("%w: a picture of %dx%d needs %d MiB on %s, which has %d MiB", ErrOutOfMemory,
+					request.width, request.height, need.Bytes>>20, device.Name, device.Free>>20)
+			}
+			if need.Bytes > device.Free/2 {
+				atOnce = 1
+			}
 		}
 	}
-	if estimate.Peak > free/2 {
-		return 1, nil
+	if p.settings.MaxConcurrent == 0 {
+		p.settings.MaxConcurrent = atOnce
 	}
-	return 2, nil
+	return nil
 }
 
 // Family of the model, as in "Z-Image".
@@ -280,6 +308,10 @@ func (p *Provider) request(memory *arena, asked Request) (C.sdcpp_image_request,
 			value = math.MaxUint32
 		}
 		return C.uint32_t(value)
+	}
+	// C would take it for the end.
+	if strings.ContainsRune(asked.Prompt+asked.NegativePrompt, 0) {
+		return request, fmt.Errorf("%w: the prompt has a NUL character", ErrInvalidRequest)
 	}
 	guidance := asked.Guidance
 	if guidance == nil {

@@ -185,7 +185,11 @@ def _filled(kind, init, values):
             raise TypeError(f"{kind.__name__} has no field {name}")
         if isinstance(value, (str, os.PathLike)):
             value = os.fsencode(value) if name in _PATHS else str(value).encode()
+            if b"\0" in value:
+                raise ValueError(f"{name} has a NUL character, which C takes for the end")
         setattr(struct, name, value)
+        if isinstance(value, int) and getattr(struct, name) != value:
+            raise ValueError(f"{name} is {value}, which does not fit into its field")
     return struct
 
 

@@ -211,6 +211,12 @@ with sdcpp.Context(model=sys.argv[1], taesd=sys.argv[2], threads=1) as context:
         sys.exit("a width of 99999 was taken")
     except sdcpp.Error as error:
         assert error.kind == "invalid_parameter" and "99999" in str(error), error
+    for wrong in {"width": 2**32 + 64}, {"width": -1}, {"seed": 2**64}, {"prompt": "a\0b"}:
+        try:
+            context.generate(**{**drawn, **wrong})
+            sys.exit(f"{wrong} was taken")
+        except ValueError as error:
+            assert next(iter(wrong)) in str(error), error
     try:
         context.generate(time_limit=0.05, **{**drawn, "steps": 1000})
         sys.exit("there was no time limit")
