@@ -87,6 +87,8 @@ mod pages {
     #[cfg(feature = "isolated")]
     page!(Isolation, "../docs/isolation.md");
     page!(LargePictures, "../docs/large-pictures.md");
+    #[cfg(feature = "dynamic")]
+    page!(Linking, "../docs/linking.md");
     page!(LoraAndEmbeddings, "../docs/lora-and-embeddings.md");
     page!(Memory, "../docs/memory.md");
     page!(Metadata, "../docs/metadata.md");
