@@ -1,7 +1,8 @@
 //! The C library and an engine library beside whisper.cpp, which has a ggml of its own, in one process.
 //!
 //! The program is tests/coexist: a workspace of its own, because there must be no ggml of ours in its
-//! link. whisper.cpp and its ggml take one to two minutes to build, once.
+//! link. cargo fetches what that needs (offline: `cargo fetch` in tests/coexist before); the first build,
+//! with whisper.cpp, takes two to four minutes on two cores.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 #![cfg(target_os = "linux")]
@@ -16,7 +17,7 @@ mod library;
 use std::{
     ffi::{CStr, c_char},
     path::Path,
-    process::Command,
+    process::{Command, Output},
     sync::LazyLock,
 };
 
@@ -31,21 +32,26 @@ static EXPECTED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     pictures.images[0].as_bytes().to_vec()
 });
 
-/// Builds and runs the program, and returns what it tells of whisper.cpp's ggml.
-fn coexist(way: &str, opened: &Path) -> String {
+/// Builds and runs the program.
+fn run(way: &str, opened: &Path, pixels: &Path) -> Output {
     let (model, taesd) = common::demo_files();
-    let folder = tempfile::tempdir().unwrap();
-    let pixels = folder.path().join("pixels");
     let mut command = Command::new(env!("CARGO"));
     command
         .args(["run", "--quiet", "--locked", "--", way])
-        .args([opened, &model, &taesd, &pixels])
+        .args([opened, &model, &taesd, pixels])
         // Where its .cargo/config.toml counts.
         .current_dir(library::root().join("tests/coexist"))
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("SDCPP_LIBRARY")
         .env_remove("SDCPP_LIBRARY_DIR");
-    let output = command.output().unwrap();
+    command.output().unwrap()
+}
+
+/// Runs the program, which must succeed, and returns what it tells of whisper.cpp's ggml.
+fn coexist(way: &str, opened: &Path) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = folder.path().join("pixels");
+    let output = run(way, opened, &pixels);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{told}", output.status);
     assert!(std::fs::read(pixels).unwrap() == *EXPECTED, "the picture is another\n{told}");
@@ -73,4 +79,32 @@ fn so_they_do_where_the_symbols_of_the_c_library_are_everybodys() {
 fn an_engine_library_and_whisper_cpp_work_in_one_process() {
     let folder = engine_library::folder("cpu");
     coexist("rust", &folder.join(engine_library::name("cpu")));
+}
+
+/// That the tests above can fail: this library has the same engine, and hides nothing.
+#[test]
+fn a_library_that_shows_its_ggml_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("libleaky.so");
+    let target = env!("SDCPP_NATIVE_TARGET");
+    let compiler = cc::Build::new()
+        .cpp(true)
+        .opt_level(0)
+        .target(target)
+        .host(target)
+        .cargo_metadata(false)
+        .get_compiler();
+    let mut command = compiler.to_command();
+    command.arg("-shared").arg("-o").arg(&path);
+    for folder in env!("SDCPP_NATIVE_LIB_DIRS").split(';').chain([env!("SDCPP_NATIVE_SHIM_LIB")]) {
+        command.arg(format!("-L{folder}"));
+    }
+    command.args(["-Wl,--whole-archive", "-lsdcpp_shim"]);
+    command.args(env!("SDCPP_NATIVE_LIBS").split(';').map(|name| format!("-l{name}")));
+    command.arg("-Wl,--no-whole-archive");
+    command.args(env!("SDCPP_NATIVE_SYSTEM_LIBS").split(';').map(|name| format!("-l{name}")));
+    library::run(&mut command);
+    let output = run("rust", &path, &folder.path().join("pixels"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("shows its ggml"), "{told}");
 }
