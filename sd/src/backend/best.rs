@@ -22,8 +22,8 @@ impl fmt::Display for Best {
         write!(f, "{}", self.backend)?;
         self.passed_over.iter().try_for_each(|(backend, why)| match why {
             // It names the backend itself.
-            Error::BackendUnavailable { .. } => write!(f, "\nnot {why}"),
-            other => write!(f, "\nnot {backend}: {other}"),
+            Error::BackendUnavailable { .. } => write!(f, "\n{why}"),
+            other => write!(f, "\n{backend}: {other}"),
         })
     }
 }

@@ -42,10 +42,9 @@ impl LibrarySearch {
     fn with(variable: Option<OsString>, program: Option<&Path>) -> Self {
         let variable = variable.filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = program.and_then(Path::parent);
-        let beside = folder.map_or_else(Vec::new, |folder| {
-            let lib = folder.join("..").join("lib");
-            vec![folder.to_path_buf(), lib.join("sdcpp"), lib]
-        });
+        let lib = folder.and_then(Path::parent).map(|prefix| prefix.join("lib"));
+        let lib = lib.into_iter().flat_map(|lib| [lib.join("sdcpp"), lib]);
+        let beside = folder.into_iter().map(Path::to_path_buf).chain(lib).collect();
         Self { given: Vec::new(), variable, beside }
     }
 
@@ -113,7 +112,7 @@ mod tests {
         let program = Path::new("/opt/app/bin/app");
         let search = LibrarySearch::with(Some(folder.path().into()), Some(program)).folder("first");
         let folders: Vec<_> = search.folders().map(PathBuf::as_path).collect();
-        let lib = program.parent().unwrap().join("../lib");
+        let lib = Path::new("/opt/app/lib").to_path_buf();
         assert_eq!(
             folders,
             [

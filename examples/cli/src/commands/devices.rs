@@ -54,7 +54,7 @@ fn tell_choice(report: &mut Report) -> Result<(), Error> {
         .map(|(backend, why)| json!({ "backend": backend.name(), "reason": why.to_string() }))
         .collect();
     report.set("passed_over", passed_over);
-    report.note(format!("the best backend here: {best}"));
+    report.note(format!("best backend here: {best}"));
     Ok(())
 }
 
