@@ -87,6 +87,7 @@ mod pages {
     }
 
     page!(Readme, "../README.md");
+    page!(Backends, "../docs/backends.md");
     page!(ImageToImage, "../docs/image-to-image.md");
     #[cfg(feature = "isolated")]
     page!(Isolation, "../docs/isolation.md");
