@@ -64,12 +64,13 @@ impl Gate {
         Some(callback())
     }
 
-    /// Lets no callback in any more, and waits for those that run, but for this thread's own.
+    /// Lets no callback in any more, and waits for those that run; but not in a callback, whose thread
+    /// may be waited for by the other.
     pub(crate) fn close(&self) {
-        let own = self.depth();
+        let in_callback = INSIDE.try_with(|inside| !inside.borrow().is_empty()).unwrap_or(true);
         let mut state = lock(&self.state);
         state.closed = true;
-        while state.inside > own {
+        while state.inside > 0 && !in_callback {
             state = self.left.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -130,5 +131,26 @@ mod tests {
             gate.pass(|| gate.close());
         });
         assert!(gate.depth() == 0 && gate.pass(|| ()).is_none());
+    }
+
+    /// Each of two callbacks closes the other's gate: nobody waits for ever.
+    #[test]
+    fn callbacks_that_close_each_others_gates_both_end() {
+        let gates = Arc::new([Gate::default(), Gate::default()]);
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let callbacks: Vec<_> = [(0, 1), (1, 0)]
+            .map(|(own, other)| {
+                let (gates, both) = (Arc::clone(&gates), Arc::clone(&both));
+                thread::spawn(move || {
+                    gates[own].pass(|| {
+                        both.wait();
+                        gates[other].close();
+                    })
+                })
+            })
+            .into();
+        for callback in callbacks {
+            assert!(callback.join().unwrap().is_some());
+        }
     }
 }

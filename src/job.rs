@@ -236,7 +236,8 @@ pub extern "C" fn sdcpp_job_cancel(job: *const sdcpp_job) -> i32 {
 }
 
 /// Frees a job; one that has not ended is cancelled, and its result is lost. None of its callbacks is
-/// called any more; waits for one that runs on another thread, but not for the job's end.
+/// called any more; waits for one that runs on another thread, but not for the job's end. Called from a
+/// callback it does not wait, so that one on another thread may come to its end a little later.
 #[unsafe(no_mangle)]
 pub extern "C" fn sdcpp_job_free(job: *mut sdcpp_job) -> i32 {
     error::call(|| {

@@ -59,8 +59,8 @@ fn take_back(pointer: *const c_void) -> Result<()> {
 /// Frees memory that this library gave out: texts and bytes that functions write into their `out`,
 /// but not what belongs to a result. NULL is nothing to free.
 ///
-/// Errors: `SDCPP_INVALID_HANDLE` for memory that was freed already or is not this library's; it is
-/// not touched.
+/// Errors: `SDCPP_INVALID_HANDLE` for memory that is not this library's, or was freed already and is
+/// not lent again since; it is not touched.
 #[unsafe(no_mangle)]
 pub extern "C" fn sdcpp_free(memory: *mut c_void) -> i32 {
     error::call(|| take_back(memory))

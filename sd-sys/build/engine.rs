@@ -60,7 +60,7 @@ pub(crate) fn build(
     if let Some(headers) = vulkan_headers {
         options.push(("Vulkan_INCLUDE_DIR".to_owned(), headers.display().to_string()));
     }
-    let key = key(source, &options, &tools);
+    let key = key(source, &options, &tools, backends);
     let _lock = folders.lock_build(&key)?;
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
@@ -156,12 +156,22 @@ fn on(yes: bool) -> String {
 }
 
 /// Everything that decides about the machine code, so that a change of any gets its own folder.
-fn key(source: &Source, options: &[(String, String)], tools: &Tools) -> String {
+fn key(
+    source: &Source,
+    options: &[(String, String)],
+    tools: &Tools,
+    backends: &[Backend],
+) -> String {
     let mut text = format!("{}\n{}\n{options:?}\n", source.key, vars::cargo("TARGET"));
     text += &headers::short_hash(PROJECT.map(|(_, project)| project.as_bytes()));
     text += &format!("{}ninja={}\n{:?}\n", tools.compilers, tools.ninja, vars::toolchain());
     if vars::native() {
         text += &processor_features();
+    }
+    if backends.contains(&Backend::Cuda) {
+        let named = vars::cargo("CUDACXX");
+        let nvcc = if named.is_empty() { "nvcc" } else { &named };
+        text += &last_line_of_version(Path::new(nvcc)).unwrap_or_default();
     }
     headers::short_hash([text.as_bytes()])
 }
@@ -240,9 +250,17 @@ fn no_compiler(cpp: bool, why: &str) -> Fail {
 }
 
 fn version_of(program: &Path) -> Option<String> {
+    Some(version_text(program)?.lines().next().unwrap_or_default().to_owned())
+}
+
+/// nvcc says its version last.
+fn last_line_of_version(program: &Path) -> Option<String> {
+    Some(version_text(program)?.lines().last().unwrap_or_default().to_owned())
+}
+
+fn version_text(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// CMake's project, which lies in the build's folder, so that every checkout of this repository

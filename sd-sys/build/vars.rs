@@ -68,7 +68,10 @@ const TOOLCHAIN: [&str; 17] = [
 
 /// The values of those variables that are set, as part of the name of a build.
 pub(crate) fn toolchain() -> Vec<String> {
-    TOOLCHAIN.iter().filter_map(|name| Some(format!("{name}={}", text(name)?))).collect()
+    let target = cargo("TARGET").replace('-', "_");
+    let of_target = ["CC", "CXX", "CFLAGS", "CXXFLAGS"].map(|name| format!("{name}_{target}"));
+    let names = TOOLCHAIN.iter().map(|name| (*name).to_owned()).chain(of_target);
+    names.filter_map(|name| Some(format!("{name}={}", text(&name)?))).collect()
 }
 
 pub(crate) fn is_docs_rs() -> bool {
