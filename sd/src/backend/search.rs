@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(
             folders,
             [
-                Path::new("first"),
                 folder.path(),
+                Path::new("given"),
                 program.parent().unwrap(),
                 &lib.join("sdcpp"),
                 &lib
