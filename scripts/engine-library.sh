@@ -6,6 +6,9 @@
 # makes FOLDER/libsdcpp_engine_<backend>.so; without arguments that of the CPU, in target/engines. It is
 # portable, as what is shipped must be; SDCPP_NATIVE=1 tunes it for this machine.
 set -euo pipefail
+folder=${2:-}
+# As the caller sees it: the next line goes to the repository.
+[ -z "$folder" ] || { mkdir -p "$folder" && folder=$(cd "$folder" && pwd); }
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
 
@@ -16,12 +19,11 @@ case "$backend" in
     cuda | hip | metal | sycl) features=(--features "$backend") ;;
     *) say "unknown backend: $backend (cpu, cuda, hip, metal, sycl, vulkan)"; exit 2 ;;
 esac
-mkdir -p "${2:-target/engines}"
-SDCPP_LIBRARY_DIR=$(cd "${2:-target/engines}" && pwd)
-export SDCPP_LIBRARY_DIR
+export SDCPP_LIBRARY_DIR="${folder:-$root/target/engines}"
 export SDCPP_NATIVE="${SDCPP_NATIVE:-0}"
 export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"
-# A folder of its own, for the variables above would make every crate of the workspace be built again.
-cargo build --quiet --locked --package sdcpp-sys --no-default-features "${features[@]}" \
-    --target-dir target/engine-library
+# Folders of their own: the variables above would make every crate of the workspace be built again, and
+# two backends can be built at once.
+cargo build --quiet --locked --package sdcpp-sys --no-default-features ${features[@]+"${features[@]}"} \
+    --target-dir "target/engine-library/$backend"
 ls "$SDCPP_LIBRARY_DIR"/*sdcpp_engine_"$backend"*

@@ -35,7 +35,7 @@ for name in "${targets[@]}"; do
     sed -n 's/^stat::number_of_executed_units: */  cases: /p; s/^.*DONE *cov: \([0-9]*\).*corp: \([^ ]*\).*/  branches: \1, inputs: \2/p' \
         "$root/target/fuzz/$name.log"
     if [ "${FUZZ_KEEP:-0}" = 1 ]; then
-        SDCPP_FUZZ_TARGET=$name "$binary" -merge=1 -max_len=4096 "$kept" "$found" > "$root/target/fuzz/$name-merge.log" 2>&1
+        SDCPP_FUZZ_TARGET=$name "$binary" -set_cover_merge=1 -max_len=4096 "$kept" "$found" > "$root/target/fuzz/$name-merge.log" 2>&1
     fi
 done
 exit "$failed"

@@ -102,6 +102,34 @@ need_libclang() {
     fi
 }
 
+# For programs that are linked to the C library.
+need_pkg_config() {
+    have pkg-config && return 0
+    say "Installing pkg-config ..."
+    install_by_system pkg-config pkgconf-pkg-config pkgconf pkgconf && have pkg-config && return 0
+    say "pkg-config is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install pkg-config"
+    exit 1
+}
+
+need_python() {
+    have python3 && return 0
+    say "Installing Python ..."
+    install_by_system python3 python3 python python3 && have python3 && return 0
+    say "Python 3 is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install python3"
+    exit 1
+}
+
+need_go() {
+    have go && return 0
+    say "Installing Go ..."
+    install_by_system golang-go golang go go && have go && return 0
+    say "Go is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install golang-go"
+    exit 1
+}
+
 # What the feature `vulkan` is compiled with; the headers come with the build.
 need_vulkan() {
     if have glslc && any_file /usr/lib/*/libvulkan.so /usr/lib*/libvulkan.so \

@@ -9,9 +9,12 @@ step() { printf '\n== %s (after %s s)\n' "$*" "$SECONDS"; }
 
 step "format"
 cargo fmt --all --check
+(cd tests/coexist && cargo fmt --check)
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+# A workspace of its own, with whisper.cpp.
+(cd tests/coexist && cargo clippy --all-targets --locked -- -D warnings)
 
 step "tests"
 cargo test --workspace --locked

@@ -2,7 +2,7 @@
 //! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars, vulkan,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars,
 };
 use std::{
     fs, io,
@@ -29,6 +29,10 @@ pub(crate) fn libraries(backends: &[Backend]) -> Vec<&'static str> {
 }
 
 pub(crate) fn prebuilt(dir: &Path) -> Result<Engine, Fail> {
+    if vars::library_dir()?.is_some() {
+        return Err(Fail::new("SDCPP_LIBRARY_DIR and SDCPP_LIB_DIR are both set")
+            .advise("a shared library is made from source only: unset SDCPP_LIB_DIR"));
+    }
     println!("cargo::rerun-if-changed={}", dir.display());
     let lib_dirs = folders_with_libraries(dir);
     if lib_dirs.is_empty() {
@@ -48,14 +52,16 @@ pub(crate) fn build(
     pin: &Pin,
     source: &Source,
     backends: &[Backend],
+    vulkan_headers: Option<PathBuf>,
     folders: &Folders,
 ) -> Result<Engine, Fail> {
     let tools = Tools::find()?;
     let mut options = options(pin, source, backends)?;
-    if let Some(headers) = vulkan::headers(backends, folders)? {
+    if let Some(headers) = vulkan_headers {
         options.push(("Vulkan_INCLUDE_DIR".to_owned(), headers.display().to_string()));
     }
-    let key = key(source, &options, &tools);
+    let key = key(source, &options, &tools, backends);
+    let _lock = folders.lock_build(&key)?;
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
     // If the folder is deleted, this script must run again.
@@ -102,16 +108,22 @@ fn copy_library(folder: &Path, out: &Path) -> Result<(), Fail> {
         // A program may have the old one mapped: it keeps it, and gets no half of the new one.
         let part = out.join(format!("{}.part", name(&file)));
         fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
+        make_old(&part).map_err(|e| Fail::io("write", &part, &e))?;
         fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
         println!("cargo::rerun-if-changed={}", to.display());
     }
     Ok(())
 }
 
-/// The stamp is watched, and Cargo takes a file that is newer than the start of this script as changed:
-/// so its time is long ago.
+/// The stamp is watched.
 fn write_stamp(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text)?;
+    make_old(path)
+}
+
+/// Cargo takes a watched file that is newer than the start of this script as changed: so its time is
+/// long ago.
+fn make_old(path: &Path) -> io::Result<()> {
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     fs::File::options().write(true).open(path)?.set_modified(long_ago)
 }
@@ -144,12 +156,22 @@ fn on(yes: bool) -> String {
 }
 
 /// Everything that decides about the machine code, so that a change of any gets its own folder.
-fn key(source: &Source, options: &[(String, String)], tools: &Tools) -> String {
+fn key(
+    source: &Source,
+    options: &[(String, String)],
+    tools: &Tools,
+    backends: &[Backend],
+) -> String {
     let mut text = format!("{}\n{}\n{options:?}\n", source.key, vars::cargo("TARGET"));
     text += &headers::short_hash(PROJECT.map(|(_, project)| project.as_bytes()));
     text += &format!("{}ninja={}\n{:?}\n", tools.compilers, tools.ninja, vars::toolchain());
     if vars::native() {
         text += &processor_features();
+    }
+    if backends.contains(&Backend::Cuda) {
+        let named = vars::cargo("CUDACXX");
+        let nvcc = if named.is_empty() { "nvcc" } else { &named };
+        text += &last_line_of_version(Path::new(nvcc)).unwrap_or_default();
     }
     headers::short_hash([text.as_bytes()])
 }
@@ -228,9 +250,17 @@ fn no_compiler(cpp: bool, why: &str) -> Fail {
 }
 
 fn version_of(program: &Path) -> Option<String> {
+    Some(version_text(program)?.lines().next().unwrap_or_default().to_owned())
+}
+
+/// nvcc says its version last.
+fn last_line_of_version(program: &Path) -> Option<String> {
+    Some(version_text(program)?.lines().last().unwrap_or_default().to_owned())
+}
+
+fn version_text(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// CMake's project, which lies in the build's folder, so that every checkout of this repository

@@ -19,12 +19,14 @@ impl Folders {
         Ok(Self { root })
     }
 
-    /// Held until the build script ends; a second build script waits here.
-    pub(crate) fn lock(&self) -> Result<File, Fail> {
-        let path = self.root.join("lock");
-        let file = File::create(&path).map_err(|e| Fail::io("create", &path, &e))?;
-        file.lock().map_err(|e| Fail::io("lock", &path, &e))?;
-        Ok(file)
+    /// Held while sources are fetched and copied; a second build script waits here.
+    pub(crate) fn lock_sources(&self) -> Result<File, Fail> {
+        lock(&self.root.join("lock"))
+    }
+
+    /// Held while one build is made: two different ones do not wait for each other.
+    pub(crate) fn lock_build(&self, key: &str) -> Result<File, Fail> {
+        lock(&self.root.join(format!("lock-{key}")))
     }
 
     /// Inside the user's project, as a rule.
@@ -46,6 +48,12 @@ impl Folders {
     pub(crate) fn build(&self, key: &str) -> PathBuf {
         self.root.join(format!("build-{key}"))
     }
+}
+
+fn lock(path: &Path) -> Result<File, Fail> {
+    let file = File::create(path).map_err(|e| Fail::io("create", path, &e))?;
+    file.lock().map_err(|e| Fail::io("lock", path, &e))?;
+    Ok(file)
 }
 
 /// The target directory: the outermost ancestor of `OUT_DIR` that Cargo tagged as a cache.

@@ -35,16 +35,17 @@ fn build() -> Result<(), Fail> {
     }
     let backends = backend::chosen()?;
     let folders = folders::Folders::locate()?;
-    let _lock = folders.lock()?;
-
-    let source = source::find(&pin, &folders)?;
+    let (source, vulkan_headers) = {
+        let _lock = folders.lock_sources()?;
+        (source::find(&pin, &folders)?, vulkan::headers(&backends, &folders)?)
+    };
     bindings::provide(&pin, &source)?;
     if !(linked || library) {
         return Ok(());
     }
     let engine = match vars::lib_dir()? {
         Some(dir) => engine::prebuilt(&dir)?,
-        None => engine::build(&pin, &source, &backends, &folders)?,
+        None => engine::build(&pin, &source, &backends, vulkan_headers, &folders)?,
     };
     if linked {
         shim::build(&source)?;

@@ -46,7 +46,7 @@ pub(crate) fn rerun_rules() {
 }
 
 /// Variables of compilers and CMake that decide about the machine code.
-const TOOLCHAIN: [&str; 15] = [
+const TOOLCHAIN: [&str; 17] = [
     "CC",
     "CXX",
     "CFLAGS",
@@ -61,12 +61,17 @@ const TOOLCHAIN: [&str; 15] = [
     "CUDACXX",
     "CUDAARCHS",
     "CUDAFLAGS",
+    "CUDAToolkit_ROOT",
+    "CUDA_PATH",
     "VULKAN_SDK",
 ];
 
 /// The values of those variables that are set, as part of the name of a build.
 pub(crate) fn toolchain() -> Vec<String> {
-    TOOLCHAIN.iter().filter_map(|name| Some(format!("{name}={}", text(name)?))).collect()
+    let target = cargo("TARGET").replace('-', "_");
+    let of_target = ["CC", "CXX", "CFLAGS", "CXXFLAGS"].map(|name| format!("{name}_{target}"));
+    let names = TOOLCHAIN.iter().map(|name| (*name).to_owned()).chain(of_target);
+    names.filter_map(|name| Some(format!("{name}={}", text(&name)?))).collect()
 }
 
 pub(crate) fn is_docs_rs() -> bool {

@@ -89,22 +89,17 @@ unsafe fn load(path: &Path) -> Result<Library, libloading::Error> {
 
 /// # Safety
 /// The library's initialisation must be sound.
-#[cfg(not(unix))]
+#[cfg(windows)]
 unsafe fn load(path: &Path) -> Result<Library, libloading::Error> {
+    use libloading::os::windows;
+    // What it needs is looked for beside it, and never in the current folder.
+    let beside = if path.is_absolute() { windows::LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR } else { 0 };
+    let flags = windows::LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | beside;
     // SAFETY: the caller vouches for the initialisation.
-    unsafe { Library::new(path) }
+    unsafe { windows::Library::load_with_flags(path, flags) }.map(Library::from)
 }
 
 /// The system's words, without those of libloading around them.
 fn reason(error: &libloading::Error) -> String {
-    match error {
-        libloading::Error::DlOpen { desc } => {
-            // The text is the loader's own.
-            format!("{desc:?}").trim_matches('"').to_owned()
-        }
-        other => match error::Error::source(other) {
-            Some(source) => source.to_string(),
-            None => other.to_string(),
-        },
-    }
+    error::Error::source(error).map_or_else(|| error.to_string(), |source| source.to_string())
 }

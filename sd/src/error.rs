@@ -279,7 +279,7 @@ pub enum Error {
     },
 
     /// There is no engine library of this name where it was looked for.
-    #[error("{name} was not found in {} or the system's library folders", folders(searched))]
+    #[error("{name} was not found in {}", folders(searched))]
     LibraryNotFound {
         /// Its file name.
         name: String,
@@ -342,7 +342,11 @@ fn last_of(lines: &[String]) -> String {
 }
 
 fn folders(searched: &[PathBuf]) -> String {
-    searched.iter().map(|folder| format!("{}, ", folder.display())).collect::<String>()
+    let folders: Vec<_> = searched.iter().map(|folder| folder.display().to_string()).collect();
+    match folders.as_slice() {
+        [] => "the system's library folders".to_owned(),
+        _ => format!("{} or the system's library folders", folders.join(", ")),
+    }
 }
 
 fn mebibytes(bytes: u64) -> String {

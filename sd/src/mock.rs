@@ -46,7 +46,7 @@ pub const FAULTS: &[&str] = &[
 
 /// A mock engine. Model files are not looked at.
 pub fn engine() -> Engine {
-    Engine { table: TABLE, mock: true }
+    Engine { mock: true, ..Engine::of(TABLE) }
 }
 
 /// The value of [`ImageRequest::extra_sample_args`](crate::ImageRequest::extra_sample_args) that

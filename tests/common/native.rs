@@ -54,6 +54,18 @@ pub(crate) fn program(name: &str) -> PathBuf {
     program
 }
 
+/// The C compiler, for small libraries.
+pub(crate) fn c_compiler() -> std::process::Command {
+    let target = env!("SDCPP_NATIVE_TARGET");
+    cc::Build::new()
+        .opt_level(1)
+        .target(target)
+        .host(target)
+        .cargo_metadata(false)
+        .get_compiler()
+        .to_command()
+}
+
 /// Newer than its source and the engine's libraries.
 fn is_fresh(program: &Path, source: &Path) -> bool {
     let time = |path: &Path| fs::metadata(path).and_then(|m| m.modified()).ok();

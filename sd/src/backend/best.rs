@@ -22,8 +22,8 @@ impl fmt::Display for Best {
         write!(f, "{}", self.backend)?;
         self.passed_over.iter().try_for_each(|(backend, why)| match why {
             // It names the backend itself.
-            Error::BackendUnavailable { .. } => write!(f, "\nnot {why}"),
-            other => write!(f, "\nnot {backend}: {other}"),
+            Error::BackendUnavailable { .. } => write!(f, "\n{why}"),
+            other => write!(f, "\n{backend}: {other}"),
         })
     }
 }
@@ -89,16 +89,16 @@ impl LibrarySearch {
     /// [`Engine::load`].
     pub fn engine(&self, backend: Backend) -> Result<Engine> {
         backend.check_driver()?;
+        // A linked engine that is not for this processor hides no library that is.
         #[cfg(feature = "static")]
-        if self.only().is_none() {
-            let linked = Engine::linked()?;
-            if backend.check(&linked).is_ok() {
-                return Ok(linked);
-            }
+        if let (true, Ok(linked)) = (self.only().is_none(), Engine::linked())
+            && backend.check(&linked).is_ok()
+        {
+            return Ok(linked);
         }
         let engine = match self.find(backend) {
             Err(missing @ Error::LibraryNotFound { .. }) if backend == Backend::Cpu => {
-                self.any().ok_or(missing)?
+                self.any(missing)?
             }
             found => found?,
         };
@@ -106,9 +106,23 @@ impl LibrarySearch {
         Ok(engine)
     }
 
-    /// Any library: each computes on the processor too.
-    fn any(&self) -> Option<Engine> {
-        Backend::ALL.into_iter().rev().find_map(|backend| self.find(backend).ok())
+    /// Any library: each computes on the processor too. If none can be used, why the first that is
+    /// there cannot; else what is `missing`.
+    fn any(&self, missing: Error) -> Result<Engine> {
+        let mut refused = None;
+        for backend in Backend::ALL.into_iter().rev() {
+            match self.find(backend) {
+                Ok(engine) => return Ok(engine),
+                Err(Error::LibraryNotFound { .. }) => {}
+                Err(why) => refused = refused.or(Some(why)),
+            }
+        }
+        #[cfg(feature = "static")]
+        if self.only().is_none() {
+            // Linked, but not for this processor.
+            Engine::linked()?;
+        }
+        Err(refused.unwrap_or(missing))
     }
 
     /// The best backend for which there are a driver, a device and an engine.

@@ -100,9 +100,10 @@ fn vulkan_chosen(chosen: &str, names: &[String]) -> Result<usize, String> {
     }
 }
 
-fn open(name: &str) -> Result<Library, libloading::Error> {
+/// Opens a driver's library for good: what it has started must not lose its code.
+fn open(name: &str) -> Result<std::mem::ManuallyDrop<Library>, libloading::Error> {
     // SAFETY: a driver's library, of which one with this name is part of the system.
-    unsafe { Library::new(name) }
+    unsafe { Library::new(name) }.map(std::mem::ManuallyDrop::new)
 }
 
 /// # Safety

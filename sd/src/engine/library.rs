@@ -34,7 +34,8 @@ impl Engine {
     /// have. The outer result is the loader's.
     pub(crate) fn open_installed(path: &Path) -> Result<Result<Self>, LibraryError> {
         // SAFETY: such a library is as much a part of the program as those that the system loads for
-        // it when it starts; who can put another in its place can replace the program too.
+        // it when it starts; who can put another in its place, or set the variable that names one, can
+        // make the system load what he wants before `main` too.
         unsafe { Self::open(path) }
     }
 
@@ -42,7 +43,8 @@ impl Engine {
     /// As for [`load`](Self::load).
     unsafe fn open(path: &Path) -> Result<Result<Self>, LibraryError> {
         // SAFETY: the caller vouches for it.
-        let engine = Self { table: unsafe { Table::open(path) }?, mock: false };
+        let table = unsafe { Table::open(path) }?;
+        let engine = Self { library: Some(path.into()), ..Self::of(table) };
         Ok(engine.check_processor().map(|()| {
             engine.route_stray_log_lines();
             engine

@@ -35,7 +35,11 @@ use crate::{Error, Result};
 use once_cell::sync::OnceCell;
 use report::Report;
 use sdcpp_sys::{Table, sdcpp_device};
-use std::ffi::{CStr, CString, c_char};
+use std::{
+    ffi::{CStr, CString, c_char},
+    path::Path,
+    sync::Arc,
+};
 
 /// An engine: the table of functions that reaches it. Clones are cheap.
 ///
@@ -46,6 +50,8 @@ pub struct Engine {
     pub(crate) table: Table,
     /// Whether no model files are needed.
     pub(crate) mock: bool,
+    /// The library that it was opened from.
+    pub(crate) library: Option<Arc<Path>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -157,7 +163,7 @@ impl Engine {
         static LINKED: OnceCell<Engine> = OnceCell::new();
         LINKED
             .get_or_try_init(|| {
-                let engine = Self { table: sdcpp_sys::Table::linked()?, mock: false };
+                let engine = Self::of(sdcpp_sys::Table::linked()?);
                 engine.check_processor()?;
                 engine.route_stray_log_lines();
                 Ok(engine)
@@ -171,9 +177,18 @@ impl Engine {
     /// The functions must keep the promises of `sdcpp_shim.h` for as long as anything made from
     /// this engine lives.
     pub unsafe fn from_table(table: Table) -> Self {
-        let engine = Self { table, mock: false };
+        let engine = Self::of(table);
         engine.route_stray_log_lines();
         engine
+    }
+
+    pub(crate) fn of(table: Table) -> Self {
+        Self { table, mock: false, library: None }
+    }
+
+    /// The library that it was opened from at run time; none for a linked one.
+    pub fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
     }
 
     /// Lines of the engine's own threads belong to no call; they go to `tracing` like the others.

@@ -1,6 +1,7 @@
-//! Names of errors, for logs and protocols.
+//! Names of errors and where they happened, for logs and protocols.
 
-use super::Error;
+use super::{Error, VaeOperation};
+use crate::Stage;
 
 impl Error {
     /// The name of its kind, for logs, metrics and protocols: `invalid_parameter`,
@@ -40,5 +41,35 @@ impl Error {
             Self::BackendUnavailable { .. } => "backend_unavailable",
             Self::EngineTable(_) => "engine_table",
         }
+    }
+    /// What was being done when it failed, where the error tells.
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::OutOfMemory { stage, .. }
+            | Self::EngineAssertion { stage, .. }
+            | Self::Engine { stage, .. }
+            | Self::Cancelled { stage }
+            | Self::DeadlineExceeded { stage, .. }
+            | Self::WorkerCrashed { stage, .. } => Some(*stage),
+            Self::Vae { operation: VaeOperation::Encode, .. } => Some(Stage::VaeEncoding),
+            Self::Vae { operation: VaeOperation::Decode, .. } => Some(Stage::VaeDecoding),
+            Self::TextEncoder { .. } => Some(Stage::TextEncoding),
+            Self::Sampling { .. } => Some(Stage::Sampling),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_are_told_where_they_are_known() {
+        let decode = Error::Vae { operation: VaeOperation::Decode, report: Box::default() };
+        assert_eq!(decode.stage(), Some(Stage::VaeDecoding));
+        let cancelled = Error::Cancelled { stage: Stage::Queued };
+        assert_eq!(cancelled.stage(), Some(Stage::Queued));
+        assert_eq!(Error::ShutDown.stage(), None);
     }
 }

@@ -38,7 +38,24 @@ pub(crate) fn run(app: &App) -> Result<Report, Error> {
         ));
     }
     report.note(format!("engine {} ({})", engine.version(), engine.commit()));
+    #[cfg(feature = "dynamic")]
+    tell_choice(&mut report)?;
     Ok(report)
+}
+
+/// Which backend this machine's libraries and drivers allow, and why no better one.
+#[cfg(feature = "dynamic")]
+fn tell_choice(report: &mut Report) -> Result<(), Error> {
+    let best = sdcpp::Backend::best()?;
+    report.set("best", best.backend.name());
+    let passed_over: Vec<Value> = best
+        .passed_over
+        .iter()
+        .map(|(backend, why)| json!({ "backend": backend.name(), "reason": why.to_string() }))
+        .collect();
+    report.set("passed_over", passed_over);
+    report.note(format!("best backend here: {best}"));
+    Ok(())
 }
 
 fn kind(kind: DeviceKind) -> &'static str {

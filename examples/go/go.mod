@@ -1,0 +1,3 @@
+module imagegen
+
+go 1.19

@@ -1,0 +1,138 @@
+//! Which engine everything runs on: the one in this library, or one that is opened at run time.
+
+use crate::{
+    error::{self, Failure, Result},
+    memory,
+    pointer::{self, Out},
+};
+use once_cell::sync::OnceCell;
+use sdcpp::Engine;
+use serde_json::{Value, json};
+use std::{ffi::c_char, path::Path};
+
+/// The engine of this process, chosen once.
+static ENGINE: OnceCell<Engine> = OnceCell::new();
+
+/// The engine that everything runs on.
+pub(crate) fn engine() -> Result<Engine> {
+    ENGINE.get_or_try_init(choose).cloned()
+}
+
+#[cfg(not(feature = "dynamic"))]
+fn choose() -> Result<Engine> {
+    Ok(Engine::auto()?)
+}
+
+#[cfg(feature = "dynamic")]
+fn choose() -> Result<Engine> {
+    // The linked engine, unless the user names another.
+    #[cfg(feature = "static")]
+    if std::env::var_os("SDCPP_LIBRARY").is_none_or(|value| value.is_empty()) {
+        return Ok(Engine::linked()?);
+    }
+    Ok(search().best()?.engine)
+}
+
+/// Engine libraries lie beside this library too.
+#[cfg(feature = "dynamic")]
+fn search() -> sdcpp::LibrarySearch {
+    let search = sdcpp::LibrarySearch::new();
+    match crate::place::library().as_deref().and_then(Path::parent) {
+        Some(folder) => search.folder(folder).folder(folder.join("sdcpp")),
+        None => search,
+    }
+}
+
+/// Chooses the engine that everything in this process runs on. Call it before anything else; without
+/// it the engine in this library is used or, if it has none or `SDCPP_LIBRARY` is set, as by `auto`.
+///
+/// `engine` is `auto` (the best backend that has a driver, a device and an engine, in this library or
+/// in one that is found), the name of a backend (`cuda`, `hip`, `sycl`, `metal`, `vulkan`, `cpu`), or
+/// the path of an engine library, in which a backend's name would be `./cuda`. Libraries are looked for
+/// in `SDCPP_LIBRARY`, beside this library and in `sdcpp/` there, beside the program, and where the
+/// system looks.
+///
+/// Errors: `SDCPP_BUSY` if an engine is in use already; `SDCPP_BACKEND_UNAVAILABLE`,
+/// `SDCPP_LIBRARY_NOT_FOUND`, `SDCPP_LIBRARY` with the reason; `SDCPP_UNSUPPORTED` if this library was
+/// built without run-time loading.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sdcpp_engine_choose(engine: *const c_char) -> i32 {
+    error::call(|| {
+        // SAFETY: the pointers are as the documentation of this crate asks.
+        let name = unsafe { pointer::path(engine, "engine") }?;
+        let busy = || {
+            Failure::busy(
+                "an engine is in use already",
+                "choose the engine before the first call that needs one",
+            )
+        };
+        // A library stays open for good, so that none is opened in vain.
+        if ENGINE.get().is_some() {
+            return Err(busy());
+        }
+        ENGINE.set(named(&name)?).map_err(|_| busy())
+    })
+}
+
+#[cfg(feature = "dynamic")]
+fn named(name: &Path) -> Result<Engine> {
+    let text = name.to_str();
+    if text == Some("auto") {
+        return Ok(search().best()?.engine);
+    }
+    if let Some(Ok(backend)) = text.map(str::parse) {
+        return Ok(search().engine(backend)?);
+    }
+    // SAFETY: the documentation asks for an engine library of this project; others are told by their
+    // lacking its one function.
+    Ok(unsafe { Engine::load(name) }?)
+}
+
+#[cfg(not(feature = "dynamic"))]
+fn named(name: &Path) -> Result<Engine> {
+    match name.to_str() {
+        Some("auto") => Ok(Engine::auto()?),
+        _ => Err(sdcpp::Error::Unsupported {
+            what: "an engine of another library".to_owned(),
+            reason: "this library was built without the feature `dynamic`".to_owned(),
+        }
+        .into()),
+    }
+}
+
+/// Whether the driver is there, and the engine has a device.
+fn usable(backend: sdcpp::Backend, engine: &Engine) -> sdcpp::Result<()> {
+    #[cfg(feature = "dynamic")]
+    backend.check_driver()?;
+    backend.check(engine)
+}
+
+/// Tells which engine is used, as a JSON object: `version`, `commit`, `system_info`, `library` (its path,
+/// where it was opened at run time); and in `backends` the `name` of each, `usable`, and the `reason`
+/// where it is not. Free `*out` by `sdcpp_free`.
+///
+/// Chooses the engine, as the first call that needs one does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sdcpp_engine_json(out: *mut *mut c_char) -> i32 {
+    error::call(|| {
+        // SAFETY: the pointers are as the documentation of this crate asks.
+        let out = unsafe { Out::new(out, memory::NO_TEXT, "out") }?;
+        let engine = engine()?;
+        let backend = |backend: sdcpp::Backend| -> Value {
+            match usable(backend, &engine) {
+                Ok(()) => json!({ "name": backend.name(), "usable": true }),
+                Err(why) => {
+                    json!({ "name": backend.name(), "usable": false, "reason": why.to_string() })
+                }
+            }
+        };
+        out.put(memory::lend_json(&json!({
+            "version": engine.version(),
+            "commit": engine.commit(),
+            "system_info": engine.system_info(),
+            "library": engine.library().map(|path| path.to_string_lossy()),
+            "backends": sdcpp::Backend::ALL.map(backend),
+        })));
+        Ok(())
+    })
+}

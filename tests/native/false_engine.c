@@ -1,0 +1,22 @@
+/* Libraries that are no engine, or not this version's: which is told by -DKIND. Laid out as the
+ * beginning of `sdcpp_api`. */
+#include <stddef.h>
+#include <stdint.h>
+
+struct api {
+    uint32_t abi;
+    uint32_t size;
+    const char* headers;
+    void* functions[FUNCTIONS];
+};
+
+#if defined(NO_FUNCTION)
+int something_else(void) { return 1; }
+#elif defined(NO_TABLE)
+const void* sdcpp_shim_api(void) { return NULL; }
+#else
+const void* sdcpp_shim_api(void) {
+    static const struct api api = {ABI, SIZE, HEADERS, {NULL}};
+    return &api;
+}
+#endif
