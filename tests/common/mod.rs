@@ -147,15 +147,20 @@ impl Memory {
 /// Whether this is the process that a test of this name has to itself. If not, runs the test in one,
 /// which must pass.
 pub(crate) fn alone(test: &str) -> bool {
+    alone_with(test, |_| ())
+}
+
+/// The same, in a process that is prepared before it starts: with other variables.
+pub(crate) fn alone_with(test: &str, prepare: impl FnOnce(&mut std::process::Command)) -> bool {
     const ALONE: &str = "SDCPP_TEST_ALONE";
     if std::env::var_os(ALONE).is_some_and(|name| name == test) {
         return true;
     }
-    let output = std::process::Command::new(std::env::current_exe().expect("the test's program"))
-        .args(["--exact", test, "--include-ignored", "--nocapture"])
-        .env(ALONE, test)
-        .output()
-        .expect("the test's program starts");
+    let program = std::env::current_exe().expect("the test's program");
+    let mut process = std::process::Command::new(program);
+    process.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ALONE, test);
+    prepare(&mut process);
+    let output = process.output().expect("the test's program starts");
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(
         output.status.success(),
