@@ -8,8 +8,7 @@
 //! layouts have the real shape of every tensor and random weights, so that no download is needed: what
 //! they draw is noise, and takes as long as a picture; but `sdxl` has a VAE with a narrow decoder, so its
 //! decoding says nothing. They are written to `target/test-models` (2 and 7 GB), or to `test-models` in
-//! `CARGO_TARGET_DIR`. `scripts/engine-host.sh` runs this on a machine
-//! that has a graphics card and no Rust.
+//! `CARGO_TARGET_DIR`. The program can be built elsewhere: it needs no more than the engine's library.
 
 use clap::Parser;
 use sdcpp::{

@@ -717,9 +717,10 @@ SDCPP_API const struct sdcpp_error *sdcpp_last_error(void);
 /// Frees memory that this library gave out: texts and bytes that functions write into their `out`,
 /// but not what belongs to a result. NULL is nothing to free.
 ///
-/// Errors: `SDCPP_INVALID_HANDLE` for memory that was freed already or is not this library's; it is
-/// not touched.
-SDCPP_API int32_t sdcpp_free(void *memory);
+/// Errors: `SDCPP_INVALID_HANDLE` for memory that is not this library's, or was freed already and is
+/// not lent again since; it is not touched.
+SDCPP_API
+int32_t sdcpp_free(void *memory);
 
 /// Chooses the engine that everything in this process runs on. Call it before anything else; without
 /// it the engine in this library is used or, if it has none or `SDCPP_LIBRARY` is set, as by `auto`.
@@ -1002,7 +1003,8 @@ int32_t sdcpp_job_wait(const struct sdcpp_job *job,
 SDCPP_API int32_t sdcpp_job_cancel(const struct sdcpp_job *job);
 
 /// Frees a job; one that has not ended is cancelled, and its result is lost. None of its callbacks is
-/// called any more; waits for one that runs on another thread, but not for the job's end.
+/// called any more; waits for one that runs on another thread, but not for the job's end. Called from a
+/// callback it does not wait, so that one on another thread may come to its end a little later.
 SDCPP_API
 int32_t sdcpp_job_free(struct sdcpp_job *job);
 
