@@ -18,7 +18,7 @@ pub(crate) fn build(source: &Source) -> Result<(), Fail> {
         .define("GGML_MAX_NAME", "128");
     if vars::target_is("msvc") {
         // As in cmake/CMakeLists.txt.
-        build.flag("/EHs");
+        build.flag("/EHs").flag("/EHc-");
     } else {
         build.flag("-fvisibility=hidden");
     }
