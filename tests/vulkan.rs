@@ -12,8 +12,7 @@ mod engine_library;
 
 use common::{Log, demo_config, quick_request};
 use sdcpp::{
-    Backend, CancelToken, Context, DeviceKind, Engine, Error, ModelConfig, Progress,
-    Stage, Watch,
+    Backend, CancelToken, Context, DeviceKind, Engine, Error, ModelConfig, Progress, Stage, Watch,
 };
 use std::{
     ops::ControlFlow,
@@ -161,7 +160,8 @@ fn reason_with(test: &str, variables: &[(&str, &str)]) -> Option<String> {
         assert_eq!(why.to_string(), error.to_string());
         assert_eq!(best.backend, Backend::Cpu);
         // The library itself opens all the same, and computes on the processor.
-        let library = Path::new(&std::env::var_os("SDCPP_LIBRARY").unwrap()).join(engine_library::name("vulkan"));
+        let library = Path::new(&std::env::var_os("SDCPP_LIBRARY").unwrap())
+            .join(engine_library::name("vulkan"));
         // SAFETY: it was built from this project's source by the process that started this one.
         let engine = unsafe { Engine::load(library) }.unwrap();
         let error = Backend::Vulkan.check(&engine).unwrap_err();
