@@ -45,9 +45,8 @@ impl Engine {
         // SAFETY: the caller vouches for it.
         let table = unsafe { Table::open(path) }?;
         let engine = Self { library: Some(path.into()), ..Self::of(table) };
-        Ok(engine.check_processor().map(|()| {
-            engine.route_stray_log_lines();
-            engine
-        }))
+        // First, as the check makes ggml look for devices, of which it says something.
+        engine.route_stray_log_lines();
+        Ok(engine.check_processor().map(|()| engine))
     }
 }

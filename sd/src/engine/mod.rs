@@ -164,8 +164,9 @@ impl Engine {
         LINKED
             .get_or_try_init(|| {
                 let engine = Self::of(sdcpp_sys::Table::linked()?);
-                engine.check_processor()?;
+                // First, as the check makes ggml look for devices, of which it says something.
                 engine.route_stray_log_lines();
+                engine.check_processor()?;
                 Ok(engine)
             })
             .cloned()
