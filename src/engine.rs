@@ -6,31 +6,55 @@ use crate::{
     pointer::{self, Out},
 };
 use once_cell::sync::OnceCell;
-use sdcpp::Engine;
+use sdcpp::{Backend, Engine};
 use serde_json::{Value, json};
 use std::{ffi::c_char, path::Path};
 
-/// The engine of this process, chosen once.
-static ENGINE: OnceCell<Engine> = OnceCell::new();
-
-/// The engine that everything runs on.
-pub(crate) fn engine() -> Result<Engine> {
-    ENGINE.get_or_try_init(choose).cloned()
+/// The engine, and why it is none of a better backend.
+struct Chosen {
+    engine: Engine,
+    /// Empty where nothing was searched for.
+    passed_over: Vec<(Backend, sdcpp::Error)>,
 }
 
-#[cfg(not(feature = "dynamic"))]
-fn choose() -> Result<Engine> {
-    Ok(Engine::auto()?)
+impl From<Engine> for Chosen {
+    fn from(engine: Engine) -> Self {
+        Self { engine, passed_over: Vec::new() }
+    }
 }
 
 #[cfg(feature = "dynamic")]
-fn choose() -> Result<Engine> {
+impl From<sdcpp::Best> for Chosen {
+    fn from(best: sdcpp::Best) -> Self {
+        Self { engine: best.engine, passed_over: best.passed_over }
+    }
+}
+
+/// The engine of this process, chosen once.
+static ENGINE: OnceCell<Chosen> = OnceCell::new();
+
+/// The engine that everything runs on.
+pub(crate) fn engine() -> Result<Engine> {
+    Ok(chosen()?.engine.clone())
+}
+
+fn chosen() -> Result<&'static Chosen> {
+    ENGINE.get_or_try_init(choose)
+}
+
+#[cfg(not(feature = "dynamic"))]
+fn choose() -> Result<Chosen> {
+    Ok(Engine::auto()?.into())
+}
+
+#[cfg(feature = "dynamic")]
+fn choose() -> Result<Chosen> {
     // The linked engine, unless the user names another.
     #[cfg(feature = "static")]
     if std::env::var_os("SDCPP_LIBRARY").is_none_or(|value| value.is_empty()) {
-        return Ok(Engine::linked()?);
+        return Ok(Engine::linked()?.into());
     }
-    Ok(search().best()?.engine)
+    Ok(search().best()?.into())
 }
 
 /// Engine libraries lie beside this library too.
@@ -75,23 +99,23 @@ pub unsafe extern "C" fn sdcpp_engine_choose(engine: *const c_char) -> i32 {
 }
 
 #[cfg(feature = "dynamic")]
-fn named(name: &Path) -> Result<Engine> {
+fn named(name: &Path) -> Result<Chosen> {
     let text = name.to_str();
     if text == Some("auto") {
-        return Ok(search().best()?.engine);
+        return Ok(search().best()?.into());
     }
     if let Some(Ok(backend)) = text.map(str::parse) {
-        return Ok(search().engine(backend)?);
+        return Ok(search().engine(backend)?.into());
     }
     // SAFETY: the documentation asks for an engine library of this project; others are told by their
     // lacking its one function.
-    Ok(unsafe { Engine::load(name) }?)
+    Ok(unsafe { Engine::load(name) }?.into())
 }
 
 #[cfg(not(feature = "dynamic"))]
-fn named(name: &Path) -> Result<Engine> {
+fn named(name: &Path) -> Result<Chosen> {
     match name.to_str() {
-        Some("auto") => Ok(Engine::auto()?),
+        Some("auto") => Ok(Engine::auto()?.into()),
         _ => Err(sdcpp::Error::Unsupported {
             what: "an engine of another library".to_owned(),
             reason: "this library was built without the feature `dynamic`".to_owned(),
@@ -100,11 +124,17 @@ fn named(name: &Path) -> Result<Engine> {
     }
 }
 
-/// Whether the driver is there, and the engine has a device.
-fn usable(backend: sdcpp::Backend, engine: &Engine) -> sdcpp::Result<()> {
+/// Why the engine cannot compute on this backend.
+fn why_not(backend: Backend, chosen: &Chosen) -> Option<String> {
+    // That of the search says more: perhaps a library is there, and cannot be used.
+    if let Some((_, why)) = chosen.passed_over.iter().find(|(passed, _)| *passed == backend) {
+        return Some(why.to_string());
+    }
     #[cfg(feature = "dynamic")]
-    backend.check_driver()?;
-    backend.check(engine)
+    if let Err(why) = backend.check_driver() {
+        return Some(why.to_string());
+    }
+    backend.check(&chosen.engine).err().map(|why| why.to_string())
 }
 
 /// Tells which engine is used, as a JSON object: `version`, `commit`, `system_info`, `library` (its path,
@@ -117,13 +147,12 @@ pub unsafe extern "C" fn sdcpp_engine_json(out: *mut *mut c_char) -> i32 {
     error::call(|| {
         // SAFETY: the pointers are as the documentation of this crate asks.
         let out = unsafe { Out::new(out, memory::NO_TEXT, "out") }?;
-        let engine = engine()?;
-        let backend = |backend: sdcpp::Backend| -> Value {
-            match usable(backend, &engine) {
-                Ok(()) => json!({ "name": backend.name(), "usable": true }),
-                Err(why) => {
-                    json!({ "name": backend.name(), "usable": false, "reason": why.to_string() })
-                }
+        let chosen = chosen()?;
+        let engine = &chosen.engine;
+        let backend = |backend: Backend| -> Value {
+            match why_not(backend, chosen) {
+                None => json!({ "name": backend.name(), "usable": true }),
+                Some(why) => json!({ "name": backend.name(), "usable": false, "reason": why }),
             }
         };
         out.put(memory::lend_json(&json!({
@@ -131,7 +160,7 @@ pub unsafe extern "C" fn sdcpp_engine_json(out: *mut *mut c_char) -> i32 {
             "commit": engine.commit(),
             "system_info": engine.system_info(),
             "library": engine.library().map(|path| path.to_string_lossy()),
-            "backends": sdcpp::Backend::ALL.map(backend),
+            "backends": Backend::ALL.map(backend),
         })));
         Ok(())
     })

@@ -6,11 +6,22 @@ use std::{
     sync::{Condvar, Mutex, PoisonError},
 };
 
+/// Who may be waiting for a callback to return.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum HeldUp {
+    /// No pool.
+    #[default]
+    Nobody,
+    /// The pool of this number, whose operation calls back.
+    Pool(u64),
+    /// Any pool: the callback may run on a thread of each.
+    AnyPool,
+}
+
 /// Counts callbacks in and out.
 #[derive(Default)]
 pub(crate) struct Gate {
-    /// The pool whose operation calls back.
-    pool: Option<u64>,
+    held_up: HeldUp,
     state: Mutex<State>,
     left: Condvar,
 }
@@ -22,19 +33,21 @@ struct State {
 }
 
 thread_local! {
-    /// Whose callbacks run on this thread, the innermost last: a gate's address, and its pool.
-    static INSIDE: RefCell<Vec<(usize, Option<u64>)>> = const { RefCell::new(Vec::new()) };
+    /// Whose callbacks run on this thread, the innermost last: a gate's address, and who waits.
+    static INSIDE: RefCell<Vec<(usize, HeldUp)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether this thread is in a callback of an operation of this pool, and must not wait for it.
+/// Whether this thread is in a callback that this pool may be waiting for, and must not wait for it.
 pub(crate) fn in_callback_of(pool: u64) -> bool {
-    INSIDE.try_with(|inside| inside.borrow().iter().any(|of| of.1 == Some(pool))).unwrap_or(false)
+    let of_pool =
+        |of: &(usize, HeldUp)| matches!(of.1, HeldUp::AnyPool) || of.1 == HeldUp::Pool(pool);
+    INSIDE.try_with(|inside| inside.borrow().iter().any(of_pool)).unwrap_or(false)
 }
 
 impl Gate {
-    /// The gate of an operation of a pool.
-    pub(crate) fn of_pool(pool: Option<u64>) -> Self {
-        Self { pool, ..Self::default() }
+    /// The gate of callbacks that hold up others.
+    pub(crate) fn holding_up(held_up: HeldUp) -> Self {
+        Self { held_up, ..Self::default() }
     }
 
     fn address(&self) -> usize {
@@ -60,7 +73,7 @@ impl Gate {
         }
         let _leave = Leave(self);
         // A thread that is ending keeps no list; it waits for nobody either.
-        let _ = INSIDE.try_with(|inside| inside.borrow_mut().push((self.address(), self.pool)));
+        let _ = INSIDE.try_with(|inside| inside.borrow_mut().push((self.address(), self.held_up)));
         Some(callback())
     }
 
@@ -101,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_is_passed_no_more_and_closing_waits() {
-        let gate = Arc::new(Gate::of_pool(Some(7)));
+        let gate = Arc::new(Gate::holding_up(HeldUp::Pool(7)));
         let done = Arc::new(AtomicBool::new(false));
         let (inside, is_inside) = mpsc::channel();
         let other = thread::spawn({
@@ -131,6 +144,14 @@ mod tests {
             gate.pass(|| gate.close());
         });
         assert!(gate.depth() == 0 && gate.pass(|| ()).is_none());
+    }
+
+    #[test]
+    fn a_callback_of_no_pool_may_hold_up_each() {
+        let gate = Gate::holding_up(HeldUp::AnyPool);
+        gate.pass(|| assert!(in_callback_of(7) && in_callback_of(8)));
+        assert!(!in_callback_of(7));
+        Gate::default().pass(|| assert!(!in_callback_of(7)));
     }
 
     /// Each of two callbacks closes the other's gate: nobody waits for ever.

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{self, Failure, Result},
-    gate::Gate,
+    gate::{Gate, HeldUp},
     handle::lock,
     watch::User,
 };
@@ -57,7 +57,8 @@ static SINK: Mutex<Option<Arc<Sink>>> = Mutex::new(None);
 /// as at first. When it has returned, the earlier callback is called no more.
 ///
 /// The callback is called on any thread, also on several at once, and must return by itself. Lines
-/// that come of what it does itself are left out.
+/// that come of what it does itself are left out. It cannot wait for a pool or shut one down, which
+/// may be waiting for it: `SDCPP_BUSY`.
 ///
 /// Errors: `SDCPP_INVALID_PARAMETER`; `SDCPP_BUSY` in the callback itself; `SDCPP_UNSUPPORTED` in a
 /// program in Rust that has set up `tracing` already.
@@ -72,7 +73,8 @@ pub unsafe extern "C" fn sdcpp_set_log(
             return Err(Failure::invalid("level", level, "0 (off) to 5 (trace)"));
         }
         let sink = callback.filter(|_| level > SDCPP_LOG_OFF).map(|callback| {
-            Arc::new(Sink { callback, user: User::new(user), gate: Gate::default() })
+            let gate = Gate::holding_up(HeldUp::AnyPool);
+            Arc::new(Sink { callback, user: User::new(user), gate })
         });
         if sink.is_some() {
             subscribe()?;

@@ -54,7 +54,7 @@ pub(crate) fn check_may_wait(pool: u64) -> Result<()> {
         return Ok(());
     }
     Err(Failure::busy(
-        "a callback of an operation of this pool would wait for the pool",
+        "a callback that this pool may be waiting for would wait for the pool",
         "return from the callback first, or wait on another thread",
     ))
 }

@@ -3,7 +3,7 @@
 use crate::{
     cancel::sdcpp_cancel,
     error::{self, Failure, Result},
-    gate::Gate,
+    gate::{Gate, HeldUp},
     handle,
     pixels::sdcpp_pixels,
     pointer,
@@ -221,7 +221,7 @@ impl Following {
         pointer: *const sdcpp_watch,
         pool: Option<u64>,
     ) -> Result<(Watch<'static>, Self)> {
-        let gate = Arc::new(Gate::of_pool(pool));
+        let gate = Arc::new(Gate::holding_up(pool.map_or(HeldUp::Nobody, HeldUp::Pool)));
         if pointer.is_null() {
             return Ok((Watch::new(), Self(gate)));
         }

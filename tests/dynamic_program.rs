@@ -120,3 +120,34 @@ fn it_says_why_no_better_backend_was_chosen() {
         assert!(passed["reason"].as_str().unwrap().contains("cannot be used"), "{told}");
     }
 }
+
+/// A driver that has a device, for programs of CUDA 12.4, and the library of an engine that sees none.
+#[test]
+fn an_old_driver_is_told_by_its_version() {
+    let (folder, mut command) = alone();
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native/false_driver.c");
+    let mut compiler = common::native::c_compiler();
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.path().join("libcuda.so.1")).arg(driver);
+    let output = compiler.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let engines = folder.path().join("engines");
+    std::fs::create_dir(&engines).unwrap();
+    for backend in ["cpu", "cuda"] {
+        std::fs::copy(library(), engines.join(engine_library::name(backend))).unwrap();
+    }
+    let output = command
+        .env("LD_LIBRARY_PATH", folder.path())
+        .env("SDCPP_LIBRARY", &engines)
+        .args(["devices", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let passed_over = told["passed_over"].as_array().unwrap();
+    let cuda = passed_over.iter().find(|passed| passed["backend"] == "cuda").unwrap();
+    let why = cuda["reason"].as_str().unwrap();
+    assert!(
+        why.contains("the engine has only CPU; the driver runs programs of CUDA 12.4"),
+        "{told}"
+    );
+}

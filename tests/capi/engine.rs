@@ -65,3 +65,23 @@ fn the_best_is_chosen_on_request() {
     let cpu = engine["backends"].as_array().unwrap().last().unwrap();
     assert_eq!(cpu["usable"], true, "{engine}");
 }
+
+/// SYCL's driver is not asked, so that its library is opened wherever it lies.
+#[test]
+fn why_a_library_was_passed_over_is_told() {
+    let test = "engine::why_a_library_was_passed_over_is_told";
+    let folder = tempfile::tempdir().unwrap();
+    let name = engine_library::name("sycl");
+    std::fs::write(folder.path().join(&name), "no library ".repeat(100)).unwrap();
+    if !common::alone_with(test, |process| {
+        process.env("SDCPP_LIBRARY", folder.path());
+    }) {
+        return;
+    }
+    works(choose("auto"));
+    let engine = told();
+    let backends = engine["backends"].as_array().unwrap();
+    let sycl = backends.iter().find(|backend| backend["name"] == "sycl").unwrap();
+    let why = sycl["reason"].as_str().unwrap();
+    assert!(why.contains(&name) && why.contains("invalid ELF header"), "{engine}");
+}

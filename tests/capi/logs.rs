@@ -1,13 +1,13 @@
 //! Log lines, in a process of their own: the subscriber is the whole process's.
 
-use crate::{asked::*, common};
+use crate::{asked::*, common, jobs};
 use sdcpp_capi::*;
 use std::{
     ffi::{c_char, c_void},
     ptr::null_mut,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread,
     time::Duration,
@@ -97,4 +97,28 @@ fn replaced_while_it_runs() {
         thread::sleep(Duration::from_millis(1));
     }
     drawing.join().unwrap();
+}
+
+#[test]
+fn the_callback_cannot_wait_for_a_pool() {
+    if !common::alone("logs::the_callback_cannot_wait_for_a_pool") {
+        return;
+    }
+    static ANSWER: AtomicI32 = AtomicI32::new(-1);
+    unsafe extern "C" fn shut_down(pool: *mut c_void, _: i32, _: *const c_char, _: *const c_char) {
+        let code = sdcpp_pool_shutdown(pool.cast(), SDCPP_SHUTDOWN_FINISH, SDCPP_FOREVER);
+        ANSWER.store(code, Ordering::SeqCst);
+    }
+    let pool = jobs::pool();
+    works(set(SDCPP_LOG_TRACE, Some(shut_down), pool.addr()));
+    let (request, mut result) = (quick(1), null_mut());
+    // SAFETY: pointers to what lives.
+    works(unsafe {
+        sdcpp_pool_generate(pool, &raw const request, std::ptr::null(), &raw mut result)
+    });
+    assert_eq!(ANSWER.load(Ordering::SeqCst), SDCPP_BUSY);
+    works(set(SDCPP_LOG_OFF, None, 0));
+    works(sdcpp_result_free(result));
+    works(sdcpp_pool_shutdown(pool, SDCPP_SHUTDOWN_FINISH, SDCPP_FOREVER));
+    works(sdcpp_pool_free(pool));
 }

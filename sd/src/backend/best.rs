@@ -102,7 +102,7 @@ impl LibrarySearch {
             }
             found => found?,
         };
-        backend.check(&engine)?;
+        backend.check(&engine).map_err(with_driver)?;
         Ok(engine)
     }
 
@@ -135,10 +135,29 @@ impl LibrarySearch {
             match self.engine(backend) {
                 Ok(engine) => return Ok(Best { engine, backend, passed_over }),
                 Err(why) if backend == Backend::Cpu => return Err(why),
-                Err(why) => passed_over.push((backend, why)),
+                Err(why) => {
+                    tracing::debug!("{why}");
+                    passed_over.push((backend, why));
+                }
             }
         }
         Err(Backend::Cpu.unavailable("it is not in the list of backends".to_owned()))
+    }
+}
+
+/// The driver has a device and the engine has not: perhaps the engine was built for newer drivers.
+fn with_driver(why: Error) -> Error {
+    match why {
+        Error::BackendUnavailable { backend: Backend::Cuda, reason } => {
+            let driver = match crate::engine::driver::cuda_version() {
+                Some((major, minor)) => format!(
+                    "; the driver runs programs of CUDA {major}.{minor} and older, and those of a newer one see no device"
+                ),
+                None => String::new(),
+            };
+            Backend::Cuda.unavailable(reason + &driver)
+        }
+        other => other,
     }
 }
 

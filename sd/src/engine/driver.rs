@@ -4,10 +4,12 @@
 use libloading::{Library, Symbol};
 use std::ffi::{CStr, c_int, c_uint};
 
+/// The library of NVIDIA's driver.
+const CUDA: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+
 /// The devices that CUDA has, or why none.
 pub(crate) fn cuda() -> Result<usize, String> {
-    let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
-    let driver = open(name).map_err(|e| format!("the NVIDIA driver is not installed ({e})"))?;
+    let driver = open(CUDA).map_err(|e| format!("the NVIDIA driver is not installed ({e})"))?;
     // SAFETY: these functions of the driver's documented API have these types.
     unsafe {
         let init: Symbol<'_, unsafe extern "C" fn(c_uint) -> c_int> = get(&driver, c"cuInit")?;
@@ -20,10 +22,38 @@ pub(crate) fn cuda() -> Result<usize, String> {
     }
 }
 
+/// The newest CUDA whose programs the driver runs, as major and minor number; none if it does not tell.
+pub(crate) fn cuda_version() -> Option<(c_int, c_int)> {
+    let driver = open(CUDA).ok()?;
+    let mut version = 0;
+    // SAFETY: this function of the driver's documented API has this type.
+    let code = unsafe {
+        let get_version: Symbol<'_, unsafe extern "C" fn(*mut c_int) -> c_int> =
+            get(&driver, c"cuDriverGetVersion").ok()?;
+        get_version(&mut version)
+    };
+    // 1000 times the major number, and 10 times the minor one.
+    (code == 0 && version >= 1000).then_some((version / 1000, version % 1000 / 10))
+}
+
 /// The devices that ROCm has, or why none.
 pub(crate) fn hip() -> Result<usize, String> {
-    let name = if cfg!(windows) { "amdhip64.dll" } else { "libamdhip64.so" };
-    let runtime = open(name).map_err(|e| format!("the ROCm runtime is not installed ({e})"))?;
+    // A user's installation has no name without version; the newest first.
+    let names = if cfg!(windows) {
+        ["amdhip64_7.dll", "amdhip64_6.dll", "amdhip64.dll"]
+    } else {
+        ["libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so"]
+    };
+    let mut opened = names.map(open).into_iter();
+    let runtime = match opened.find_map(Result::ok) {
+        Some(runtime) => runtime,
+        None => {
+            return Err(format!(
+                "the ROCm runtime is not installed ({} is not found)",
+                names.join(", ")
+            ));
+        }
+    };
     // SAFETY: this function of the runtime's documented API has this type.
     unsafe {
         let count: Symbol<'_, unsafe extern "C" fn(*mut c_int) -> c_int> =
@@ -41,6 +71,13 @@ pub(crate) fn vulkan() -> Result<usize, String> {
         .map_err(|e| format!("the Vulkan loader is not installed ({e})"))?;
     let application = ash::vk::ApplicationInfo::default().api_version(ash::vk::API_VERSION_1_2);
     let info = ash::vk::InstanceCreateInfo::default().application_info(&application);
+    // MoltenVK's devices are listed to those only who ask for such; the engine does.
+    #[cfg(target_vendor = "apple")]
+    let extensions = [ash::khr::portability_enumeration::NAME.as_ptr()];
+    #[cfg(target_vendor = "apple")]
+    let info = info
+        .flags(ash::vk::InstanceCreateFlags::ENUMERATE_PORTABILITY_KHR)
+        .enabled_extension_names(&extensions);
     // SAFETY: `info` and what it points to live during the call.
     let instance = unsafe { entry.create_instance(&info, None) }
         .map_err(|e| format!("Vulkan has no driver that can be used ({e})"))?;
