@@ -51,6 +51,9 @@ if [ "$check/pack/engine.tar.gz" -nt "$engine/.unpacked" ]; then
     touch "$engine/.unpacked"
 fi
 
+# A value of the file that names the engine's source.
+pinned() { sed -n "s/^$1 = \"\(.*\)\"/\1/p" vendor/engine-source.toml; }
+
 build="$check/build-$backend"
 backends=$backend
 [ "$backend" != cpu ] || backends=
@@ -62,7 +65,7 @@ export CUDAARCHS="${CUDAARCHS:-native}"
 # shellcheck disable=SC2086
 cmake -S tests/native -B "$build" ${generator[@]+"${generator[@]}"} \
     -DSDCPP_SOURCE="$PWD/$engine" -DSDCPP_BACKENDS="$backends" -DSDCPP_NATIVE=ON \
-    -DSDCPP_HEADERS="$(sed -n 's/^headers = "\(.*\)"/\1/p' vendor/engine-source.toml)" \
+    -DSDCPP_HEADERS="$(pinned headers)" -DSDCPP_BUILD_COMMIT="$(pinned commit)" \
     ${SDCPP_CMAKE_ARGS:-}
 begin=$SECONDS
 cmake --build "$build" --config Release --target sdcpp_engine direct --parallel "$(nproc)"

@@ -41,9 +41,10 @@ impl Direct {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(format!("{}: {}: {errors}", self.program.display(), output.status).into());
         }
-        let pixels = read_pixels(&PathBuf::from(format!("{}.0", out.display())))?;
+        let pixels = read_pixels(&taken(&out, "0")?)?;
+        let times = String::from_utf8(taken(&out, "times")?)?;
         let (mut steps, mut picture) = (Vec::new(), None);
-        for line in String::from_utf8(output.stdout)?.lines() {
+        for line in times.lines() {
             match line.split_once(' ') {
                 Some(("step", seconds)) => {
                     steps.push(Duration::try_from_secs_f64(seconds.parse()?)?)
@@ -85,10 +86,16 @@ fn arguments(config: &ModelConfig, request: &ImageRequest) -> Result<Vec<String>
     Ok(arguments)
 }
 
-/// The pixels of a binary PPM, whose header is three lines.
-fn read_pixels(path: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+/// What the program wrote, which is removed.
+fn taken(out: &Path, name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let path = PathBuf::from(format!("{}.{name}", out.display()));
+    let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     fs::remove_file(path)?;
+    Ok(bytes)
+}
+
+/// The pixels of a binary PPM, whose header is three lines.
+fn read_pixels(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let pixels = bytes.splitn(4, |byte| *byte == b'\n').nth(3).ok_or("no pixels")?;
     Ok(pixels.to_vec())
 }

@@ -2,14 +2,13 @@
 //! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, vars,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, stamp, vars,
 };
 use std::{
-    fs, io,
+    fs,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
 };
 
 /// Where the static libraries are.
@@ -64,13 +63,12 @@ pub(crate) fn build(
     let _lock = folders.lock_build(&key)?;
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
-    // If the folder is deleted, this script must run again.
-    println!("cargo::rerun-if-changed={}", stamp.display());
+    stamp::watch(&stamp);
     let cmake = Cmake { source, options: &options, tools: &tools, folder: &folder };
     // The user's own checkout may have changed, so there ninja decides what is stale.
     if !(source.pinned && stamp.is_file()) {
         cmake.make("stable-diffusion")?;
-        write_stamp(&stamp, &key).map_err(|e| Fail::io("write", &stamp, &e))?;
+        stamp::write(&stamp, &key)?;
     }
     if let Some(out) = vars::library_dir()? {
         cmake.make("sdcpp_engine")?;
@@ -108,24 +106,11 @@ fn copy_library(folder: &Path, out: &Path) -> Result<(), Fail> {
         // A program may have the old one mapped: it keeps it, and gets no half of the new one.
         let part = out.join(format!("{}.part", name(&file)));
         fs::copy(&file, &part).map_err(|e| Fail::io("copy to", &part, &e))?;
-        make_old(&part).map_err(|e| Fail::io("write", &part, &e))?;
+        stamp::make_old(&part)?;
         fs::rename(&part, &to).map_err(|e| Fail::io("rename to", &to, &e))?;
         println!("cargo::rerun-if-changed={}", to.display());
     }
     Ok(())
-}
-
-/// The stamp is watched.
-fn write_stamp(path: &Path, text: &str) -> io::Result<()> {
-    fs::write(path, text)?;
-    make_old(path)
-}
-
-/// Cargo takes a watched file that is newer than the start of this script as changed: so its time is
-/// long ago.
-fn make_old(path: &Path) -> io::Result<()> {
-    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    fs::File::options().write(true).open(path)?.set_modified(long_ago)
 }
 
 /// What is chosen here; the rest, with reasons, is in cmake/CMakeLists.txt.

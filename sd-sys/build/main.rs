@@ -12,6 +12,7 @@ mod link;
 mod pin;
 mod shim;
 mod source;
+mod stamp;
 mod vars;
 mod vulkan;
 

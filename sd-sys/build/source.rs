@@ -8,7 +8,7 @@ use crate::{
     folders::Folders,
     headers,
     pin::{self, Pin},
-    vars,
+    stamp, vars,
 };
 use std::{
     fs,
@@ -72,8 +72,9 @@ fn pinned(pin: &Pin, fixes: &[Fix], folders: &Folders) -> Result<Source, Fail> {
     if !stamp.is_file() {
         let upstream = fetch_upstream(pin, folders)?;
         copy_fixed(&upstream, &source.folder, fixes)?;
-        fs::write(&stamp, &pin.commit).map_err(|e| Fail::io("write", &stamp, &e))?;
+        stamp::write(&stamp, &pin.commit)?;
     }
+    stamp::watch(&stamp);
     Ok(source)
 }
 

@@ -4,8 +4,8 @@
 //   direct key=value ...
 //
 // Writes one binary PPM per picture: <out>.0, <out>.1, ..., and the sound of a video to <out>.sound
-// as raw floats. Exit status 0 when it drew. timed=1 prints how long each step and the picture took, in
-// seconds, and timed=2 does after a picture of two steps, which is not counted.
+// as raw floats. Exit status 0 when it drew. timed=1 writes to <out>.times how long each step and the
+// picture took, in seconds, and timed=2 does after a picture of two steps, which is not counted.
 
 #include "arguments.hpp"
 
@@ -20,9 +20,9 @@ void print_errors(sd_log_level_t level, const char* line, void*) {
     }
 }
 
-void print_step(int step, int, float seconds, void*) {
+void write_step(int step, int, float seconds, void* times) {
     if (step > 0) {
-        std::printf("step %.6f\n", seconds);
+        *static_cast<std::ofstream*>(times) << "step " << seconds << '\n';
     }
 }
 
@@ -261,8 +261,10 @@ bool draw_images(Arguments& args, sd_ctx_t* context) {
         free_sd_images(first, params.batch_count);
         params.sample_params.sample_steps = steps;
     }
+    std::ofstream times;
     if (timed > 0) {
-        sd_set_progress_callback(print_step, nullptr);
+        times.open(std::string(args.text("out")) + ".times");
+        sd_set_progress_callback(write_step, &times);
     }
     const auto begin   = std::chrono::steady_clock::now();
     sd_image_t* images = generate_image(context, &params);
@@ -271,7 +273,8 @@ bool draw_images(Arguments& args, sd_ctx_t* context) {
     }
     if (timed > 0) {
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        std::printf("picture %.6f\n", took.count());
+        times << "picture " << took.count() << '\n';
+        sd_set_progress_callback(nullptr, nullptr);
     }
     write(args, images, params.batch_count);
     free_sd_images(images, params.batch_count);
