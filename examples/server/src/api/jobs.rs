@@ -1,0 +1,254 @@
+//! `/api/v1`: jobs that are submitted, watched, stopped and fetched.
+
+use super::{Body, ErrorBody};
+use crate::{
+    error::ApiError,
+    job::{Job, JobView},
+    model::ModelEntry,
+    service::Service,
+};
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures_util::{Stream, stream};
+use image::ImageFormat;
+use sdcpp::ImageRequest;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::{convert::Infallible, io::Cursor, sync::Arc};
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+pub(crate) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(submit, list))
+        .routes(routes!(get, cancel))
+        .routes(routes!(events))
+        .routes(routes!(preview))
+        .routes(routes!(picture))
+        .routes(routes!(models))
+}
+
+/// Keys of a request that name files of the server's.
+const FILES: [(&str, &str); 2] = [("hires", "model"), ("photo_maker", "id_embed")];
+
+/// The request in a body: the defaults of the model, and above them what the body says.
+fn request(service: &Service, mut body: Map<String, Value>) -> Result<ImageRequest, ApiError> {
+    for (key, field) in FILES {
+        if body.get(key).and_then(|value| value.get(field)).is_some_and(|value| !value.is_null()) {
+            return Err(ApiError::invalid(
+                &format!("{key}.{field}"),
+                "a path",
+                "nothing: it is a file of the server",
+            ));
+        }
+    }
+    if body.get("loras").is_some_and(|loras| *loras != Value::Array(Vec::new()) && !loras.is_null())
+    {
+        return Err(ApiError::invalid(
+            "loras",
+            "a list of paths",
+            "nothing: name LoRAs in the prompt, as <lora:name:1>",
+        ));
+    }
+    body.remove("model");
+    let unwritable = |error: serde_json::Error| ApiError::internal(error.to_string());
+    let Value::Object(mut all) =
+        serde_json::to_value(&service.active()?.defaults).map_err(unwritable)?
+    else {
+        return Err(ApiError::internal("the defaults are no object"));
+    };
+    all.extend(body);
+    let wrong = |error: serde_json::Error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "invalid_parameter", error.to_string())
+    };
+    serde_json::from_value(Value::Object(all)).map_err(wrong)
+}
+
+/// Asks for pictures.
+///
+/// The body is an `ImageRequest` of the crate `sdcpp` in JSON; what it leaves out is as the model's
+/// defaults say. `model` chooses another model by name. Keys that name files are refused.
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs",
+    request_body(content = Object, description = "prompt, negative_prompt, width, height, steps, cfg_scale, sampler, scheduler, seed, batch, init_image, mask …"),
+    responses(
+        (status = 202, description = "accepted", body = JobView, headers(("location" = String, description = "the job"))),
+        (status = 400, description = "a value is not allowed", body = ErrorBody),
+        (status = 404, description = "there is no such model", body = ErrorBody),
+        (status = 413, description = "the body is too large", body = ErrorBody),
+        (status = 415, description = "the body is not JSON", body = ErrorBody),
+        (status = 429, description = "too many jobs wait", body = ErrorBody),
+        (status = 503, description = "nothing can be drawn now", body = ErrorBody),
+    ))]
+async fn submit(
+    State(service): State<Service>,
+    Body(body): Body<Map<String, Value>>,
+) -> Result<Response, ApiError> {
+    match body.get("model") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(name)) => drop(service.choose(name).await?),
+        Some(other) => return Err(ApiError::invalid("model", other, "the name of a model")),
+    }
+    let job = service.submit(request(&service, body)?)?;
+    let location = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id))
+        .map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job.view())).into_response())
+}
+
+/// The job of this number; what is no number is none of a job.
+fn find(service: &Service, id: &str) -> Result<Arc<Job>, ApiError> {
+    let id = Uuid::try_parse(id).map_err(|_| ApiError::not_found(format!("job {id}")))?;
+    service.jobs().get(id)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct ListQuery {
+    /// Jobs at most. Default 50.
+    #[param(value_type = Option<usize>)]
+    limit: Option<String>,
+}
+
+/// The last jobs, the newest first.
+#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(ListQuery), responses(
+    (status = 200, description = "jobs", body = Vec<JobView>),
+    (status = 400, description = "the limit is no number", body = ErrorBody),
+))]
+async fn list(
+    State(service): State<Service>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Vec<JobView>>, ApiError> {
+    let limit = query.limit.as_deref().unwrap_or("50");
+    let limit: usize = limit.parse().map_err(|_| ApiError::invalid("limit", limit, "a number"))?;
+    Ok(Json(service.jobs().list().iter().take(limit).map(|job| job.view()).collect()))
+}
+
+/// A job.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
+    (status = 200, description = "the job", body = JobView),
+    (status = 404, description = "there is none", body = ErrorBody),
+))]
+async fn get(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Json<JobView>, ApiError> {
+    Ok(Json(find(&service, &id)?.view()))
+}
+
+/// Stops a job that waits or runs, and forgets one that has ended.
+#[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
+    (status = 200, description = "the job; it may take until its next step to end", body = JobView),
+    (status = 404, description = "there is none", body = ErrorBody),
+))]
+async fn cancel(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Json<JobView>, ApiError> {
+    let job = find(&service, &id)?;
+    if job.status().is_open() {
+        job.cancel();
+    } else {
+        service.jobs().remove(job.id);
+    }
+    Ok(Json(job.view()))
+}
+
+/// The job at each change, as server-sent events named `job`, until it ends.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path)), responses(
+    (status = 200, description = "events whose data is the job", body = JobView, content_type = "text/event-stream"),
+    (status = 404, description = "there is none", body = ErrorBody),
+))]
+async fn events(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let job = find(&service, &id)?;
+    let mut changes = job.changes();
+    // The first event is how it stands.
+    changes.mark_changed();
+    let events = stream::unfold((job, changes, false), async |(job, mut changes, ended)| {
+        if ended {
+            return None;
+        }
+        changes.changed().await.ok()?;
+        let view = job.view();
+        let event = match Event::default().event("job").json_data(&view) {
+            Ok(event) => event,
+            Err(error) => Event::default().event("error").data(error.to_string()),
+        };
+        Some((Ok(event), (job, changes, !view.status.is_open())))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+fn png(bytes: impl Into<axum::body::Body>, cache: &'static str) -> Response {
+    let headers: [(HeaderName, &str); 2] =
+        [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, cache)];
+    (headers, bytes.into()).into_response()
+}
+
+/// What the picture looks like so far.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/preview", tag = "jobs", params(("id" = String, Path)), responses(
+    (status = 200, description = "a PNG, as a rule an eighth of the size", body = Vec<u8>, content_type = "image/png"),
+    (status = 404, description = "there is none now", body = ErrorBody),
+))]
+async fn preview(
+    State(service): State<Service>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let job = find(&service, &id)?;
+    Ok(png(preview_png(&job).await?, "no-store"))
+}
+
+/// The last preview of a job, as the bytes of a PNG.
+///
+/// # Errors
+/// There is none yet, or the job has ended.
+pub(crate) async fn preview_png(job: &Job) -> Result<Vec<u8>, ApiError> {
+    let none = || ApiError::not_found("preview now");
+    let preview = job.preview().ok_or_else(none)?;
+    let frame = preview.frames.into_iter().next().ok_or_else(none)?;
+    crate::service::blocking(move || {
+        let mut bytes = Cursor::new(Vec::new());
+        frame
+            .write_to(&mut bytes, ImageFormat::Png)
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(bytes.into_inner())
+    })
+    .await
+}
+
+/// A finished picture.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/pictures/{index}", tag = "jobs",
+    params(("id" = String, Path), ("index" = usize, Path, description = "from 0")), responses(
+    (status = 200, description = "a PNG with A1111's parameters", body = Vec<u8>, content_type = "image/png"),
+    (status = 404, description = "there is none, or not yet", body = ErrorBody),
+))]
+async fn picture(
+    State(service): State<Service>,
+    Path((id, index)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let job = find(&service, &id)?;
+    let none = || ApiError::not_found(format!("picture {index} of job {id}"));
+    let finished = job.outcome().and_then(|outcome| outcome.as_ref().ok());
+    let index = index.parse::<usize>().map_err(|_| none())?;
+    let picture = finished.and_then(|finished| finished.pictures.get(index));
+    let picture = picture.ok_or_else(none)?;
+    // It never changes.
+    Ok(png(picture.png.to_vec(), "private, max-age=31536000, immutable"))
+}
+
+/// The models that can be chosen.
+#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses(
+    (status = 200, description = "models", body = Vec<ModelEntry>),
+    (status = 500, description = "the folder cannot be read", body = ErrorBody),
+))]
+async fn models(State(service): State<Service>) -> Result<Json<Vec<ModelEntry>>, ApiError> {
+    Ok(Json(service.models().await?))
+}

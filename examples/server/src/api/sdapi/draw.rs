@@ -1,0 +1,74 @@
+//! `txt2img` and `img2img`: the answer comes when the pictures are drawn.
+
+use super::{answer::Drawn, request::DrawBody};
+use crate::{api::Body, error::ApiError, job::CancelOnDrop, service::Service};
+use axum::{Json, extract::State};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(txt2img)).routes(routes!(img2img))
+}
+
+/// Draws pictures.
+#[utoipa::path(post, path = "/sdapi/v1/txt2img", tag = "a1111", request_body = DrawBody, responses(
+    (status = 200, description = "the pictures", body = Drawn),
+    (status = 400, description = "a value is not allowed"),
+    (status = 404, description = "there is no such model"),
+    (status = 408, description = "the time limit passed"),
+    (status = 409, description = "it was interrupted, with no picture done"),
+    (status = 413, description = "the body is too large"),
+    (status = 415, description = "the body is not JSON"),
+    (status = 429, description = "too many jobs wait"),
+    (status = 503, description = "nothing can be drawn now"),
+))]
+async fn txt2img(
+    State(service): State<Service>,
+    Body(body): Body<DrawBody>,
+) -> Result<Json<Drawn>, ApiError> {
+    draw(&service, body, false).await
+}
+
+/// Draws over a picture, or a part of it.
+#[utoipa::path(post, path = "/sdapi/v1/img2img", tag = "a1111", request_body = DrawBody, responses(
+    (status = 200, description = "the pictures", body = Drawn),
+    (status = 400, description = "a value is not allowed"),
+    (status = 404, description = "there is no such model"),
+    (status = 408, description = "the time limit passed"),
+    (status = 409, description = "it was interrupted, with no picture done"),
+    (status = 413, description = "the body is too large"),
+    (status = 415, description = "the body is not JSON"),
+    (status = 429, description = "too many jobs wait"),
+    (status = 503, description = "nothing can be drawn now"),
+))]
+async fn img2img(
+    State(service): State<Service>,
+    Body(body): Body<DrawBody>,
+) -> Result<Json<Drawn>, ApiError> {
+    draw(&service, body, true).await
+}
+
+async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<Drawn>, ApiError> {
+    if let Some(name) = body.model() {
+        service.choose(name).await?;
+    }
+    let defaults = service.active()?.defaults.clone();
+    let echo = body.clone();
+    // Base64 and PNG take a while.
+    let request = crate::service::blocking(move || body.request(&defaults, img2img)).await?;
+    let job = service.submit(request)?;
+    // A client that goes away has this future dropped.
+    let guard = CancelOnDrop(Arc::clone(&job));
+    job.wait().await?;
+    drop(guard);
+    crate::service::blocking(move || Drawn::new(&job, &echo)).await.map(Json)
+}
+
+/// What was asked for, as it is told back: without the pictures, which can be large.
+pub(super) fn echo(body: &DrawBody) -> Result<Value, ApiError> {
+    let mut body = body.clone();
+    body.init_images = None;
+    body.mask = None;
+    serde_json::to_value(&body).map_err(|error| ApiError::internal(error.to_string()))
+}

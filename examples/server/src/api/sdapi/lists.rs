@@ -1,0 +1,95 @@
+//! What there is: samplers, schedulers, models and the rest, in A1111's words.
+
+use crate::{error::ApiError, service::Service};
+use axum::{Json, extract::State};
+use sdcpp::{HiresUpscaler, Sampler, Scheduler};
+use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(samplers))
+        .routes(routes!(schedulers))
+        .routes(routes!(models))
+        .routes(routes!(vaes))
+        .routes(routes!(latent_upscale_modes))
+        .routes(routes!(scripts))
+        .routes(routes!(refresh))
+}
+
+/// The samplers.
+#[utoipa::path(get, path = "/sdapi/v1/samplers", tag = "a1111",
+    responses((status = 200, description = "name, aliases, options", body = Vec<Object>)))]
+async fn samplers() -> Json<Value> {
+    let sampler = |sampler: &Sampler| json!({ "name": sampler.label(), "aliases": [sampler.name()], "options": {} });
+    Json(Sampler::ALL.iter().map(sampler).collect())
+}
+
+/// The schedulers.
+#[utoipa::path(get, path = "/sdapi/v1/schedulers", tag = "a1111",
+    responses((status = 200, description = "name, label, aliases", body = Vec<Object>)))]
+async fn schedulers() -> Json<Value> {
+    let automatic = json!({ "name": "automatic", "label": "Automatic", "aliases": null });
+    let scheduler = |scheduler: &Scheduler| {
+        json!({
+            "name": scheduler.name(),
+            "label": scheduler.label(),
+            "aliases": null,
+            "default_rho": -1,
+            "need_inner_model": false,
+        })
+    };
+    Json(std::iter::once(automatic).chain(Scheduler::ALL.iter().map(scheduler)).collect())
+}
+
+/// The models that draw. `filename` is a name, and no path.
+#[utoipa::path(get, path = "/sdapi/v1/sd-models", tag = "a1111", responses(
+    (status = 200, description = "title, model_name, hash, sha256, filename, config", body = Vec<Object>),
+    (status = 500, description = "the models folder cannot be read"),
+))]
+async fn models(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let model = |name: &str| {
+        json!({
+            "title": name,
+            "model_name": name,
+            "hash": null,
+            "sha256": null,
+            "filename": name,
+            "config": null,
+        })
+    };
+    if service.options().is_mock() {
+        return Ok(Json(json!([model("mock")])));
+    }
+    let models = service.models().await?;
+    Ok(Json(models.iter().filter(|entry| entry.draws).map(|entry| model(&entry.name)).collect()))
+}
+
+/// VAEs cannot be chosen by themselves: a preset beside the model names them.
+#[utoipa::path(get, path = "/sdapi/v1/sd-vae", tag = "a1111",
+    responses((status = 200, description = "an empty list", body = Vec<Object>)))]
+async fn vaes() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// The upscalers of `hr_upscaler`.
+#[utoipa::path(get, path = "/sdapi/v1/latent-upscale-modes", tag = "a1111",
+    responses((status = 200, description = "name", body = Vec<Object>)))]
+async fn latent_upscale_modes() -> Json<Value> {
+    let modes = HiresUpscaler::ALL.iter().filter(|mode| **mode != HiresUpscaler::Model);
+    Json(modes.map(|mode| json!({ "name": mode.label() })).collect())
+}
+
+/// There are no scripts.
+#[utoipa::path(get, path = "/sdapi/v1/scripts", tag = "a1111",
+    responses((status = 200, description = "txt2img and img2img, both empty", body = Object)))]
+async fn scripts() -> Json<Value> {
+    Json(json!({ "txt2img": [], "img2img": [] }))
+}
+
+/// Nothing to do: the folder is read at each listing.
+#[utoipa::path(post, path = "/sdapi/v1/refresh-checkpoints", tag = "a1111",
+    responses((status = 200, description = "null")))]
+async fn refresh() -> Json<Value> {
+    Json(Value::Null)
+}

@@ -1,0 +1,100 @@
+//! `progress`, `interrupt` and `skip`. A1111 knows one job; here it is the oldest that runs.
+
+use crate::{
+    api::jobs::preview_png,
+    error::ApiError,
+    job::{Job, JobStatus},
+    service::Service,
+};
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(progress)).routes(routes!(interrupt)).routes(routes!(skip))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct ProgressQuery {
+    /// `true` leaves the preview out.
+    #[param(value_type = Option<bool>)]
+    skip_current_image: Option<String>,
+}
+
+fn running(service: &Service) -> Option<Arc<Job>> {
+    service.jobs().open().into_iter().find(|job| job.status() == JobStatus::Running)
+}
+
+/// How far the oldest running job is.
+#[utoipa::path(get, path = "/sdapi/v1/progress", tag = "a1111", params(ProgressQuery), responses(
+    (status = 200, description = "progress from 0 to 1, 0 when nothing runs; state; current_image", body = Object),
+))]
+async fn progress(
+    State(service): State<Service>,
+    Query(query): Query<ProgressQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let open = service.jobs().open().len();
+    let Some(job) = running(&service) else {
+        return Ok(Json(json!({
+            "progress": 0.0,
+            "eta_relative": 0.0,
+            "state": state(open, "", 0, 0, ""),
+            "current_image": null,
+            "textinfo": if open > 0 { Some("waiting for a model") } else { None },
+        })));
+    };
+    let view = job.view();
+    let skips = query.skip_current_image.is_some_and(|skip| skip.eq_ignore_ascii_case("true"));
+    let image = match skips {
+        true => None,
+        // There may be none yet, or none any more.
+        false => preview_png(&job).await.ok(),
+    };
+    Ok(Json(json!({
+        // 0 is how clients know that nothing runs.
+        "progress": view.progress.max(0.001),
+        "eta_relative": view.eta_seconds.unwrap_or(0.0),
+        "state": state(open, &job.id.to_string(), view.step, view.steps, &view.created_at),
+        "current_image": image.map(|bytes| BASE64_STANDARD.encode(bytes)),
+        "textinfo": view.stage,
+    })))
+}
+
+fn state(count: usize, job: &str, step: u32, steps: u32, timestamp: &str) -> Value {
+    json!({
+        "skipped": false,
+        "interrupted": false,
+        "stopping_generation": false,
+        "job": job,
+        "job_count": count,
+        "job_timestamp": timestamp,
+        "job_no": 0,
+        "sampling_step": step,
+        "sampling_steps": steps,
+    })
+}
+
+/// Stops every job that waits or runs.
+#[utoipa::path(post, path = "/sdapi/v1/interrupt", tag = "a1111",
+    responses((status = 200, description = "an empty object", body = Object)))]
+async fn interrupt(State(service): State<Service>) -> Json<Value> {
+    service.jobs().open().iter().for_each(|job| job.cancel());
+    Json(json!({}))
+}
+
+/// Stops the oldest running job.
+#[utoipa::path(post, path = "/sdapi/v1/skip", tag = "a1111",
+    responses((status = 200, description = "an empty object", body = Object)))]
+async fn skip(State(service): State<Service>) -> Json<Value> {
+    if let Some(job) = running(&service) {
+        job.cancel();
+    }
+    Json(json!({}))
+}

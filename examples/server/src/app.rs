@@ -1,0 +1,43 @@
+//! The whole service as a router.
+
+use crate::{api, error::ApiError, guard, options::Options, service::Service};
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, Method, header},
+    routing::get,
+};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// The service, to be served on any listener.
+pub fn app(service: Service) -> Router {
+    let limit = service.options().max_body_bytes();
+    let cors = cors(service.options());
+    let (routes, document) = api::router(service.clone());
+    routes
+        .route("/api/v1/openapi.json", get(|| async move { Json(document) }))
+        .fallback(async |request: axum::extract::Request| {
+            ApiError::not_found(format!("route {} {}", request.method(), request.uri().path()))
+        })
+        .layer(DefaultBodyLimit::max(limit))
+        .layer(axum::middleware::from_fn_with_state(service, guard::check))
+        .layer(cors)
+}
+
+/// Which pages of other sites may read the answers.
+fn cors(options: &Options) -> CorsLayer {
+    let allowed = &options.cors_allow_origins;
+    let origins = if allowed.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(allowed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("x-api-key"),
+        ])
+}

@@ -1,0 +1,143 @@
+//! A job as clients see it.
+
+use super::Job;
+use crate::api::ErrorBody;
+use serde::Serialize;
+use std::time::{Duration, Instant, SystemTime};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What has come of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// It waits for a model that is free.
+    Queued,
+    /// The engine works on it.
+    Running,
+    /// Its pictures are there.
+    Done,
+    /// It came to an error.
+    Failed,
+    /// It was stopped on request.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether it waits or runs.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// A finished picture.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PictureView {
+    /// Where its PNG is.
+    pub url: String,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// The seed it was drawn from.
+    pub seed: i64,
+    /// What its file says about how it was made, as A1111's pictures do.
+    pub parameters: String,
+}
+
+/// A job.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobView {
+    /// Its number.
+    pub id: Uuid,
+    /// What has come of it.
+    pub status: JobStatus,
+    /// The name of the model.
+    pub model: String,
+    /// Whether its pictures are patterns, drawn without a model.
+    pub mock: bool,
+    /// When it was accepted, as RFC 3339.
+    pub created_at: String,
+    /// When the engine began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// What is being done: `loading`, `encoding`, `sampling`, `decoding` or `upscaling`.
+    pub stage: Option<String>,
+    /// Sampling steps done of the picture that is being drawn.
+    pub step: u32,
+    /// Sampling steps of each picture; 0 before the first.
+    pub steps: u32,
+    /// The picture of the batch that is being drawn, from 1; 0 before the first.
+    pub image: u32,
+    /// Pictures asked for.
+    pub images: u32,
+    /// How much of it is done, 0 to 1.
+    pub progress: f32,
+    /// Seconds that it may take still; none before the first step.
+    pub eta_seconds: Option<f32>,
+    /// Previews made so far; the last one is at `/api/v1/jobs/{id}/preview`.
+    pub previews: u32,
+    /// What it brought; empty before the end.
+    pub pictures: Vec<PictureView>,
+    /// What is worth knowing about the pictures.
+    pub warnings: Vec<String>,
+    /// Seconds from acceptance to the end, or until now.
+    pub seconds: f64,
+    /// Why it failed.
+    pub error: Option<ErrorBody>,
+}
+
+fn time((at, _): (SystemTime, Instant)) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+impl Job {
+    /// Where the job stands.
+    pub fn status(&self) -> JobStatus {
+        match self.outcome() {
+            Some(Ok(_)) => JobStatus::Done,
+            Some(Err(error)) if error.code == "cancelled" => JobStatus::Cancelled,
+            Some(Err(_)) => JobStatus::Failed,
+            None if self.state.borrow().started.is_some() => JobStatus::Running,
+            None => JobStatus::Queued,
+        }
+    }
+
+    /// The job as clients see it.
+    pub fn view(&self) -> JobView {
+        let state = self.state.borrow().clone();
+        let outcome = self.outcome();
+        let finished = outcome.and_then(|outcome| outcome.as_ref().ok());
+        let until = state.ended.map_or_else(Instant::now, |(_, ended)| ended);
+        let pictures = finished.map_or(&[][..], |finished| &finished.pictures);
+        let pictures = pictures.iter().enumerate().map(|(index, picture)| PictureView {
+            url: format!("/api/v1/jobs/{}/pictures/{index}", self.id),
+            width: picture.width,
+            height: picture.height,
+            seed: picture.seed,
+            parameters: picture.parameters.to_string(),
+        });
+        JobView {
+            id: self.id,
+            status: self.status(),
+            model: self.model.clone(),
+            mock: self.mock,
+            created_at: time(self.created),
+            started_at: state.started.map(time),
+            finished_at: state.ended.map(time),
+            stage: state.stage.filter(|_| outcome.is_none()).map(ToOwned::to_owned),
+            step: state.step,
+            steps: state.steps,
+            image: state.image,
+            images: self.request.batch,
+            progress: state.fraction(),
+            eta_seconds: state.remaining().as_ref().map(Duration::as_secs_f32),
+            previews: state.previews,
+            pictures: pictures.collect(),
+            warnings: finished.map(|finished| finished.warnings.clone()).unwrap_or_default(),
+            seconds: until.duration_since(self.created.1).as_secs_f64(),
+            error: outcome.and_then(|outcome| outcome.as_ref().err()).map(ErrorBody::from),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! An HTTP service over `sdcpp`: docs/server.md says what it answers.
+//!
+//! The files: `options` is what it is started with; `service` what all APIs share, with the models of
+//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask; `app`
+//! puts them together.
+
+mod api;
+mod app;
+mod error;
+mod guard;
+mod job;
+mod model;
+mod options;
+mod pictures;
+mod service;
+
+pub use app::app;
+pub use error::ApiError;
+pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};
+pub use model::{Active, Catalogue, ModelEntry};
+pub use options::Options;
+pub use service::Service;

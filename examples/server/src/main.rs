@@ -1,0 +1,100 @@
+//! Starts the service, and ends it when it is told to.
+
+use sdcpp_server::{ApiError, Options, Service, app};
+use std::{process::ExitCode, time::Duration};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// How long jobs may take after the first signal.
+const DRAIN: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    // First of all: in a worker this does not return.
+    sdcpp::isolated::worker_main();
+    let options = match Options::load() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let level = options.log_level.as_deref().unwrap_or("info").to_lowercase();
+    let filter = match EnvFilter::try_new(&level) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("log-level is {level}: {error}; allowed: error, warn, info, debug, trace");
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error.message);
+            if let Some(advice) = error.advice {
+                eprintln!("{advice}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), ApiError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ApiError::internal(format!("no threads can be started: {error}")))?;
+    let service = Service::start(options)?;
+    runtime.block_on(serve(service))
+}
+
+async fn serve(service: Service) -> Result<(), ApiError> {
+    let address = service.options().address();
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| ApiError::internal(format!("cannot listen on {address}: {error}")))?;
+    let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
+    if let Ok(active) = service.active() {
+        tracing::info!(model = %active.name, family = %active.family, device = %active.device, "ready");
+    }
+    // The one line on stdout, for who started it.
+    println!("http://{address}");
+    let draining = service.clone();
+    let stopped = async move {
+        signalled().await;
+        tracing::info!("stopping: what was accepted is drawn, {DRAIN:?} at most");
+        draining.drain(DRAIN).await;
+    };
+    axum::serve(listener, app(service))
+        .with_graceful_shutdown(stopped)
+        .await
+        .map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// Waits for Ctrl-C, or to be asked to end.
+async fn signalled() {
+    let interrupted = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!("Ctrl-C cannot be noticed: {error}");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!("SIGTERM cannot be noticed: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,189 @@
+//! What the server is started with: flags, else variables, else the file of `--config`, else defaults.
+
+use clap::{ArgAction, Parser};
+use serde::Deserialize;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Local pictures over HTTP: A1111's API, OpenAI's, and jobs with progress.
+#[derive(Debug, Clone, Default, Parser, Deserialize)]
+#[command(name = "sdcpp-server", version)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// TOML file with these options, named as here with `_` for `-`
+    #[arg(long, env = "SDCPP_SERVER_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Address to listen on; 0.0.0.0 for every network [default: 127.0.0.1]
+    #[arg(long, env = "SDCPP_LISTEN", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "0.0.0.0")]
+    pub listen: Option<IpAddr>,
+    /// Port to listen on; 0 for any free one [default: 7860]
+    #[arg(long, env = "SDCPP_PORT")]
+    pub port: Option<u16>,
+    /// Model to start with: a file, or the name of one in the models folder
+    #[arg(short, long, env = "SD_MODEL_PATH", value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Folder whose models can be chosen by name
+    #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER")]
+    pub models: Option<PathBuf>,
+    /// Pictures drawn at once [default: 2, or 1 where memory is short]
+    #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N")]
+    pub max_concurrent: Option<usize>,
+    /// Jobs that may wait; further ones are answered 429 [default: 64]
+    #[arg(long, env = "SDCPP_QUEUE_LIMIT", value_name = "N")]
+    pub queue_limit: Option<usize>,
+    /// Seconds a job may take, waiting included; 0 for no limit [default: 600]
+    #[arg(long, env = "SD_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub timeout_seconds: Option<u64>,
+    /// Threads of each picture [default: physical cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+    /// Draw in worker processes, so that a crash of the engine ends one picture only
+    #[arg(long, env = "SDCPP_ISOLATED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub isolated: Option<bool>,
+    /// Patterns in place of pictures, without a model; every answer says so
+    #[arg(long, env = "USE_MOCKS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub mock: Option<bool>,
+    /// Key that clients must show; may be given several times
+    #[arg(
+        long = "api-key",
+        env = "SDCPP_API_KEY",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    #[serde(rename = "api_key")]
+    pub api_keys: Vec<String>,
+    /// Origins whose pages may use the API from a browser, as https://app.example; * for all
+    #[arg(long, env = "SDCPP_CORS_ALLOW_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    pub cors_allow_origins: Vec<String>,
+    /// Host names that the server is reached by, beside its address and localhost
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub allowed_hosts: Vec<String>,
+    /// Bytes that the body of a request may have [default: 64 MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub max_body_bytes: Option<usize>,
+    /// Finished jobs that are kept with their pictures [default: 200]
+    #[arg(long, value_name = "N")]
+    pub keep_jobs: Option<usize>,
+    /// Bytes of pictures that are kept [default: 256 MiB]
+    #[arg(long, value_name = "BYTES")]
+    pub keep_bytes: Option<usize>,
+    /// error, warn, info, debug or trace, also by module [default: info]
+    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Taken for A1111's sake: the API is always on
+    #[arg(long, action = ArgAction::SetTrue)]
+    #[serde(skip)]
+    pub api: bool,
+}
+
+impl Options {
+    /// From the program's arguments and variables, and the file that they name.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn load() -> Result<Self, String> {
+        let given = Self::parse();
+        match &given.config {
+            Some(path) => Ok(Self::read(path)?.overridden_by(given.clone())),
+            None => Ok(given),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+    }
+
+    fn overridden_by(self, given: Self) -> Self {
+        let list = |given: Vec<String>, file| if given.is_empty() { file } else { given };
+        Self {
+            config: given.config,
+            listen: given.listen.or(self.listen),
+            port: given.port.or(self.port),
+            model: given.model.or(self.model),
+            models: given.models.or(self.models),
+            max_concurrent: given.max_concurrent.or(self.max_concurrent),
+            queue_limit: given.queue_limit.or(self.queue_limit),
+            timeout_seconds: given.timeout_seconds.or(self.timeout_seconds),
+            threads: given.threads.or(self.threads),
+            isolated: given.isolated.or(self.isolated),
+            mock: given.mock.or(self.mock),
+            api_keys: list(given.api_keys, self.api_keys),
+            cors_allow_origins: list(given.cors_allow_origins, self.cors_allow_origins),
+            allowed_hosts: list(given.allowed_hosts, self.allowed_hosts),
+            max_body_bytes: given.max_body_bytes.or(self.max_body_bytes),
+            keep_jobs: given.keep_jobs.or(self.keep_jobs),
+            keep_bytes: given.keep_bytes.or(self.keep_bytes),
+            log_level: given.log_level.or(self.log_level),
+            api: given.api,
+        }
+    }
+
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(
+            self.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            self.port.unwrap_or(7860),
+        )
+    }
+
+    /// Whether there is no model, and patterns are drawn.
+    pub fn is_mock(&self) -> bool {
+        self.mock == Some(true)
+    }
+
+    pub(crate) fn queue_limit(&self) -> usize {
+        self.queue_limit.unwrap_or(64)
+    }
+
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        match self.timeout_seconds.unwrap_or(600) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    pub(crate) fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes.unwrap_or(64 << 20)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_rank_above_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, "port = 9000\nqueue_limit = 3\napi_key = [\"a\"]\n").unwrap();
+        let given = Options::parse_from(["sdcpp-server", "--port", "9001", "--listen"]);
+        let options = Options::read(&path).unwrap().overridden_by(given);
+        assert_eq!(options.address().to_string(), "0.0.0.0:9001");
+        assert_eq!(
+            (options.queue_limit(), options.api_keys.as_slice()),
+            (3, ["a".to_owned()].as_slice())
+        );
+        assert_eq!(options.time_limit(), Some(Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn mistakes_in_the_file_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, "prot = 9000\n").unwrap();
+        let error = Options::read(&path).unwrap_err();
+        assert!(error.contains("server.toml") && error.contains("prot"), "{error}");
+    }
+
+    #[test]
+    fn the_local_machine_alone_is_the_default() {
+        let options = Options::parse_from(["sdcpp-server", "--api"]);
+        assert!(options.address().ip().is_loopback() && options.address().port() == 7860);
+    }
+}
