@@ -18,7 +18,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let level = options.log_level.as_deref().unwrap_or("info").to_lowercase();
+    // The engine tells some thirty lines of each picture.
+    let level = options.log_level.as_deref().unwrap_or("info,sdcpp::engine=warn").to_lowercase();
     let filter = match EnvFilter::try_new(&level) {
         Ok(filter) => filter,
         Err(error) => {

@@ -72,7 +72,7 @@ pub struct Options {
     /// Bytes of pictures that are kept [default: 256 MiB]
     #[arg(long, value_name = "BYTES")]
     pub keep_bytes: Option<usize>,
-    /// error, warn, info, debug or trace, also by module [default: info]
+    /// error, warn, info, debug or trace, also by module [default: info,sdcpp::engine=warn]
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
     /// Taken for A1111's sake: the API is always on
