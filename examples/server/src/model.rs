@@ -177,6 +177,7 @@ impl Active {
         let provider = Provider::detect_on(engine, &settings)?;
         let mut config = provider.config().clone();
         config.threads = options.threads.or(config.threads);
+        config.lora_folder = options.loras.clone().or(config.lora_folder);
         let pool_options = pool_options(options, &settings);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());

@@ -29,6 +29,9 @@ pub struct Options {
     /// Folder whose models can be chosen by name
     #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER")]
     pub models: Option<PathBuf>,
+    /// Folder of LoRAs, which prompts name as <lora:name:1>
+    #[arg(long, env = "SDCPP_LORAS", value_name = "FOLDER")]
+    pub loras: Option<PathBuf>,
     /// Pictures drawn at once [default: 2, or 1 where memory is short]
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N")]
     pub max_concurrent: Option<usize>,
@@ -107,6 +110,7 @@ impl Options {
             port: given.port.or(self.port),
             model: given.model.or(self.model),
             models: given.models.or(self.models),
+            loras: given.loras.or(self.loras),
             max_concurrent: given.max_concurrent.or(self.max_concurrent),
             queue_limit: given.queue_limit.or(self.queue_limit),
             timeout_seconds: given.timeout_seconds.or(self.timeout_seconds),

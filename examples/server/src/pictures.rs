@@ -1,9 +1,10 @@
 //! Pictures in the bodies of requests: base64 of PNG or JPEG, checked for size before they are decoded.
 
 use crate::error::ApiError;
-use image::{GrayImage, RgbImage};
-use sdcpp::ImageRequest;
+use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
+use sdcpp::{ImageRequest, MAX_SIDE};
 use serde_json::json;
+use std::io::Cursor;
 
 /// The crate's own reader of requests, which knows limits, data URIs and transparency.
 fn read(key: &str, field: &str, text: &str) -> Result<ImageRequest, ApiError> {
@@ -36,6 +37,23 @@ pub(crate) fn mask(field: &str, text: &str) -> Result<GrayImage, ApiError> {
     read("mask", field, text)?
         .mask
         .ok_or_else(|| ApiError::invalid(field, "empty", "base64 of a PNG or JPEG"))
+}
+
+/// A picture's file; its size is checked before it is decoded.
+///
+/// # Errors
+/// As [`rgb`].
+pub(crate) fn decoded(field: &str, bytes: &[u8]) -> Result<DynamicImage, ApiError> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(1 << 30);
+    let wrong = |error: &dyn std::fmt::Display| ApiError::invalid(field, error, "a PNG or JPEG");
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| wrong(&error))?;
+    reader.limits(limits);
+    reader.decode().map_err(|error| wrong(&error))
 }
 
 #[cfg(test)]

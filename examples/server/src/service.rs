@@ -131,7 +131,21 @@ impl Service {
     /// # Errors
     /// What is wrong with it, that too many wait, or that nothing can be drawn.
     pub fn submit(&self, request: ImageRequest) -> Result<Arc<Job>, ApiError> {
-        self.0.jobs.submit(&*self.active()?, request)
+        self.submit_within(request, None)
+    }
+
+    /// The same, for a client that waits no longer than `limit`, or than the service's own.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_within(
+        &self,
+        request: ImageRequest,
+        limit: Option<Duration>,
+    ) -> Result<Arc<Job>, ApiError> {
+        let own = self.0.options.time_limit();
+        let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
+        self.0.jobs.submit(&*self.active()?, request, limit)
     }
 
     /// Lets the jobs end, and cancels those that take longer than `limit`. Nothing new must come.

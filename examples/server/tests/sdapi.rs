@@ -145,3 +145,23 @@ fn who_hangs_up_has_the_job_stopped() {
     quiet(&server);
     assert_eq!(server.service.jobs().list()[0].view().error.unwrap().code, "cancelled");
 }
+
+#[test]
+fn a_picture_says_how_it_was_made() {
+    let server = Server::demo(&[]);
+    let answer = server.post("/sdapi/v1/txt2img", &circle()).good();
+    let image = format!("data:image/png;base64,{}", answer["images"][0].as_str().unwrap());
+    let told = server.post("/sdapi/v1/png-info", &json!({ "image": image })).good();
+    assert_eq!(told["items"]["parameters"], told["info"]);
+    assert!(told["info"].as_str().unwrap().starts_with("a red circle\nSteps: 3, Sampler: Euler"));
+    let values = &told["parameters"];
+    assert_eq!(
+        (&values["Seed"], &values["Sampler"], &values["Size-1"]),
+        (&42.into(), &"Euler".into(), &64.into())
+    );
+    assert_eq!(values["Model"], "demo_q8_0");
+    assert_eq!(server.post("/sdapi/v1/png-info", &json!({ "image": "bm8=" })).status, 400);
+    let memory = server.get("/sdapi/v1/memory").good();
+    assert!(memory["ram"]["used"].as_u64().unwrap() > 1 << 20, "{memory}");
+    assert_eq!(server.get("/sdapi/v1/cmd-flags").good()["listen"], false);
+}

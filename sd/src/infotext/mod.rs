@@ -78,7 +78,15 @@ impl Parameters {
     /// # Errors
     /// [`Error::ImageCodec`](crate::Error::ImageCodec), as [`read`](Self::read).
     pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>> {
-        Ok(file::from_bytes(bytes)?.map(|text| Self::parse(&text)))
+        Ok(Self::text_from_bytes(bytes)?.map(|text| Self::parse(&text)))
+    }
+
+    /// The text itself, from the bytes of a picture's file.
+    ///
+    /// # Errors
+    /// [`Error::ImageCodec`](crate::Error::ImageCodec), as [`read`](Self::read).
+    pub fn text_from_bytes(bytes: &[u8]) -> Result<Option<String>> {
+        file::from_bytes(bytes)
     }
 
     /// The value of the first key of this name in [`other`](Self::other).

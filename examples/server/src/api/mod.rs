@@ -3,7 +3,9 @@
 mod health;
 mod jobs;
 mod metrics;
+mod openai;
 mod sdapi;
+mod small;
 
 use crate::{error::ApiError, service::Service};
 use axum::{
@@ -109,7 +111,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[derive(OpenApi)]
 #[openapi(info(
     title = "sdcpp-server",
-    description = "Pictures by stable-diffusion.cpp: jobs with progress, and the API of A1111's web UI."
+    description = "Pictures by stable-diffusion.cpp: jobs with progress, the APIs of A1111's web UI and of OpenAI's images."
 ))]
 struct Document;
 
@@ -120,6 +122,8 @@ pub(crate) fn router(service: Service) -> (Router, utoipa::openapi::OpenApi) {
         .merge(metrics::router())
         .merge(jobs::router())
         .merge(sdapi::router())
+        .merge(openai::router())
+        .merge(small::router())
         .with_state(service)
         .split_for_parts()
 }

@@ -37,7 +37,7 @@ impl Jobs {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request on. Within a runtime.
+    /// Takes a request on. Within a runtime. With `limit`, it must end within that time.
     ///
     /// # Errors
     /// What is wrong with the request; that too many wait, or that nothing is drawn now.
@@ -45,11 +45,12 @@ impl Jobs {
         self: &Arc<Self>,
         active: &Active,
         request: ImageRequest,
+        limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
         request.check()?;
         let job = Arc::new(Job::new(active.name.clone(), active.mock, Arc::new(request.clone())));
         let (told, shown) = (Arc::clone(&job), Arc::clone(&job));
-        let watch = Watch::new()
+        let mut watch = Watch::new()
             .cancel_with(job.token.clone())
             .on_progress(move |progress| {
                 told.tell(&progress);
@@ -59,6 +60,9 @@ impl Jobs {
                 PreviewOptions::default().min_interval(Duration::from_millis(500)),
                 move |preview| shown.show(preview),
             );
+        if let Some(limit) = limit {
+            watch = watch.time_limit(limit);
+        }
         let work = active.pool.submit(request, watch)?;
         self.all().insert(job.id, Arc::clone(&job));
         let (jobs, ended) = (Arc::clone(self), Arc::clone(&job));

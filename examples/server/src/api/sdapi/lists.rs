@@ -1,8 +1,11 @@
 //! What there is: samplers, schedulers, models and the rest, in A1111's words.
 
-use crate::{error::ApiError, service::Service};
+use crate::{
+    error::ApiError,
+    service::{Service, blocking},
+};
 use axum::{Json, extract::State};
-use sdcpp::{HiresUpscaler, Sampler, Scheduler};
+use sdcpp::{HiresUpscaler, LoraFolder, Sampler, Scheduler};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -14,7 +17,12 @@ pub(super) fn router() -> OpenApiRouter<Service> {
         .routes(routes!(vaes))
         .routes(routes!(latent_upscale_modes))
         .routes(routes!(scripts))
-        .routes(routes!(refresh))
+        .routes(routes!(loras))
+        .routes(routes!(upscalers))
+        .routes(routes!(embeddings))
+        .routes(routes!(refresh_checkpoints))
+        .routes(routes!(refresh_loras))
+        .routes(routes!(refresh_vae))
 }
 
 /// The samplers.
@@ -87,9 +95,52 @@ async fn scripts() -> Json<Value> {
     Json(json!({ "txt2img": [], "img2img": [] }))
 }
 
+/// The LoRAs that prompts can name. `path` is a name, and no path.
+#[utoipa::path(get, path = "/sdapi/v1/loras", tag = "a1111", responses(
+    (status = 200, description = "name, alias, path, metadata", body = Vec<Object>),
+    (status = 503, description = "the folder cannot be read"),
+))]
+async fn loras(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let Some(folder) = service.options().loras.clone() else { return Ok(Json(json!([]))) };
+    blocking(move || {
+        let lora =
+            |name: &str| json!({ "name": name, "alias": name, "path": name, "metadata": {} });
+        Ok(Json(LoraFolder::open(folder)?.files().map(|(name, _)| lora(name)).collect()))
+    })
+    .await
+}
+
+/// Pictures are not enlarged by themselves yet.
+#[utoipa::path(get, path = "/sdapi/v1/upscalers", tag = "a1111",
+    responses((status = 200, description = "an empty list", body = Vec<Object>)))]
+async fn upscalers() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// Embeddings are named by the preset beside a model.
+#[utoipa::path(get, path = "/sdapi/v1/embeddings", tag = "a1111",
+    responses((status = 200, description = "loaded and skipped, both empty", body = Object)))]
+async fn embeddings() -> Json<Value> {
+    Json(json!({ "loaded": {}, "skipped": {} }))
+}
+
 /// Nothing to do: the folder is read at each listing.
 #[utoipa::path(post, path = "/sdapi/v1/refresh-checkpoints", tag = "a1111",
     responses((status = 200, description = "null")))]
-async fn refresh() -> Json<Value> {
+async fn refresh_checkpoints() -> Json<Value> {
+    Json(Value::Null)
+}
+
+/// Nothing to do: the folder is read at each listing.
+#[utoipa::path(post, path = "/sdapi/v1/refresh-loras", tag = "a1111",
+    responses((status = 200, description = "null")))]
+async fn refresh_loras() -> Json<Value> {
+    Json(Value::Null)
+}
+
+/// Nothing to do.
+#[utoipa::path(post, path = "/sdapi/v1/refresh-vae", tag = "a1111",
+    responses((status = 200, description = "null")))]
+async fn refresh_vae() -> Json<Value> {
     Json(Value::Null)
 }

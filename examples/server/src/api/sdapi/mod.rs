@@ -4,6 +4,7 @@
 
 mod answer;
 mod draw;
+mod info;
 mod lists;
 mod options;
 mod progress;
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub(crate) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .merge(draw::router())
+        .merge(info::router())
         .merge(lists::router())
         .merge(options::router())
         .merge(progress::router())

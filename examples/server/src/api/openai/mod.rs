@@ -1,0 +1,58 @@
+//! `/v1`: OpenAI's image API, for its clients.
+
+mod edits;
+mod encode;
+mod generations;
+mod models;
+
+use crate::{api::in_form, error::ApiError, service::Service};
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .merge(generations::router())
+        .merge(edits::router())
+        .merge(models::router())
+        .layer(axum::middleware::map_response(|response| async { in_form(response, form) }))
+}
+
+/// As OpenAI tells errors.
+fn form(error: &ApiError) -> Value {
+    let kind = match error.status.as_u16() {
+        401 | 403 => "authentication_error",
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
+    };
+    let message = match &error.advice {
+        Some(advice) => format!("{}; {advice}", error.message),
+        None => error.message.clone(),
+    };
+    json!({ "error": { "message": message, "type": kind, "param": null, "code": error.code } })
+}
+
+/// `512x768`; none for `auto`.
+fn size(text: &str) -> Result<Option<(u32, u32)>, ApiError> {
+    if text == "auto" {
+        return Ok(None);
+    }
+    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    sides
+        .map(Some)
+        .ok_or_else(|| ApiError::invalid("size", text, "WIDTHxHEIGHT, as 512x512, or auto"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_two_numbers() {
+        assert_eq!(size("512x768").unwrap(), Some((512, 768)));
+        assert_eq!(size("auto").unwrap(), None);
+        for text in ["", "512", "x", "512x", "-1x2", "1x2x3", "512×512"] {
+            assert!(size(text).unwrap_err().message.starts_with("size is "), "{text}");
+        }
+    }
+}
