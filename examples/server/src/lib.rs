@@ -8,6 +8,7 @@ mod api;
 mod app;
 mod error;
 mod guard;
+mod hash;
 mod job;
 mod model;
 mod options;
@@ -16,6 +17,7 @@ mod service;
 
 pub use app::app;
 pub use error::ApiError;
+pub use hash::ModelHash;
 pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};
 pub use model::{Active, Catalogue, ModelEntry};
 pub use options::Options;

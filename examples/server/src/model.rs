@@ -1,6 +1,6 @@
 //! The models that there are, and the one that draws.
 
-use crate::{error::ApiError, options::Options};
+use crate::{error::ApiError, hash::ModelHash, options::Options};
 use axum::http::StatusCode;
 use sdcpp::{
     ContextPool, Engine, ImageRequest, JobPool, ModelConfig, ModelFile, PoolOptions, Provider,
@@ -161,6 +161,8 @@ pub struct Active {
     pub defaults: ImageRequest,
     /// What draws.
     pub pool: Arc<dyn JobPool>,
+    /// The hash of its file.
+    pub hash: ModelHash,
     /// The device it computes on, as it is named by the engine.
     pub device: String,
 }
@@ -191,6 +193,7 @@ impl Active {
             mock: false,
             defaults: provider.request(""),
             pool,
+            hash: ModelHash::of(entry.path.clone()),
             device: first_device(engine)?,
         })
     }
@@ -214,6 +217,7 @@ impl Active {
             mock: true,
             defaults,
             pool: Arc::new(pool),
+            hash: ModelHash::default(),
             device: "none".to_owned(),
         })
     }

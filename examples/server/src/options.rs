@@ -1,6 +1,8 @@
 //! What the server is started with: flags, else variables, else the file of `--config`, else defaults.
 
+use crate::error::ApiError;
 use clap::{ArgAction, Parser};
+use sdcpp::ImageRequest;
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -66,6 +68,15 @@ pub struct Options {
     /// Host names that the server is reached by, beside its address and localhost
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub allowed_hosts: Vec<String>,
+    /// Pictures that one request may ask for [default: 32]
+    #[arg(long, value_name = "N")]
+    pub max_batch: Option<u32>,
+    /// Pixels that a picture may have a side [default: 2048]
+    #[arg(long, value_name = "PIXELS")]
+    pub max_side: Option<u32>,
+    /// Steps that a picture may take [default: 150]
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u32>,
     /// Bytes that the body of a request may have [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     pub max_body_bytes: Option<usize>,
@@ -120,6 +131,9 @@ impl Options {
             api_keys: list(given.api_keys, self.api_keys),
             cors_allow_origins: list(given.cors_allow_origins, self.cors_allow_origins),
             allowed_hosts: list(given.allowed_hosts, self.allowed_hosts),
+            max_batch: given.max_batch.or(self.max_batch),
+            max_side: given.max_side.or(self.max_side),
+            max_steps: given.max_steps.or(self.max_steps),
             max_body_bytes: given.max_body_bytes.or(self.max_body_bytes),
             keep_jobs: given.keep_jobs.or(self.keep_jobs),
             keep_bytes: given.keep_bytes.or(self.keep_bytes),
@@ -152,6 +166,34 @@ impl Options {
         }
     }
 
+    /// Refuses what would keep the service busy for too long.
+    ///
+    /// # Errors
+    /// The field, its value and what is allowed.
+    pub(crate) fn check(&self, request: &ImageRequest) -> Result<(), ApiError> {
+        let side = self.max_side.unwrap_or(2048);
+        let hires = request.hires.as_ref().map(|hires| match hires.target_size {
+            Some((width, height)) => f64::from(width.max(height)),
+            None => f64::from(hires.scale) * f64::from(request.width.max(request.height)),
+        });
+        for (field, value, most) in [
+            ("batch", request.batch, self.max_batch.unwrap_or(32)),
+            ("width", request.width, side),
+            ("height", request.height, side),
+            ("hires", hires.unwrap_or(0.0).ceil() as u32, side),
+            ("steps", request.sampling.steps, self.max_steps.unwrap_or(150)),
+        ] {
+            if value > most {
+                return Err(ApiError::invalid(
+                    field,
+                    value,
+                    &format!("up to {most} on this server"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn max_body_bytes(&self) -> usize {
         self.max_body_bytes.unwrap_or(64 << 20)
     }
@@ -174,6 +216,22 @@ mod tests {
             (3, ["a".to_owned()].as_slice())
         );
         assert_eq!(options.time_limit(), Some(Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn what_would_take_too_long_is_refused() {
+        let options = Options { max_side: Some(512), ..Options::default() };
+        let request =
+            |set: fn(ImageRequest) -> ImageRequest| set(ImageRequest::new("x").size(256, 256));
+        assert!(options.check(&request(|r| r)).is_ok());
+        for (set, field) in [
+            (request(|r| r.batch(33)), "batch is 33"),
+            (request(|r| r.size(513, 64)), "width is 513"),
+            (request(|r| r.steps(151)), "steps is 151"),
+            (request(|r| r.hires(sdcpp::HiresFix::default().scale(2.1))), "hires is 538"),
+        ] {
+            assert!(options.check(&set).unwrap_err().message.starts_with(field), "{field}");
+        }
     }
 
     #[test]

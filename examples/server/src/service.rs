@@ -143,6 +143,7 @@ impl Service {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
+        self.0.options.check(&request)?;
         let own = self.0.options.time_limit();
         let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
         self.0.jobs.submit(&*self.active()?, request, limit)

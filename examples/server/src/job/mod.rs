@@ -7,7 +7,7 @@ mod view;
 pub use store::{Jobs, Limits};
 pub use view::{JobStatus, JobView, PictureView};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, hash::ModelHash, model::Active};
 use progress::State;
 use sdcpp::{CancelToken, Generated, ImageRequest, Preview, Progress, Timings};
 use std::{
@@ -75,6 +75,8 @@ pub struct Job {
     pub id: Uuid,
     /// The name of the model.
     pub model: String,
+    /// The hash of the model's file.
+    pub hash: ModelHash,
     /// Whether its pictures are patterns.
     pub mock: bool,
     /// What was asked for.
@@ -87,11 +89,12 @@ pub struct Job {
 }
 
 impl Job {
-    fn new(model: String, mock: bool, request: Arc<ImageRequest>) -> Self {
+    fn new(active: &Active, request: Arc<ImageRequest>) -> Self {
         Self {
             id: Uuid::now_v7(),
-            model,
-            mock,
+            model: active.name.clone(),
+            hash: active.hash.clone(),
+            mock: active.mock,
             request,
             created: (SystemTime::now(), Instant::now()),
             token: CancelToken::new(),

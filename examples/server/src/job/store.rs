@@ -48,7 +48,7 @@ impl Jobs {
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
         request.check()?;
-        let job = Arc::new(Job::new(active.name.clone(), active.mock, Arc::new(request.clone())));
+        let job = Arc::new(Job::new(active, Arc::new(request.clone())));
         let (told, shown) = (Arc::clone(&job), Arc::clone(&job));
         let mut watch = Watch::new()
             .cancel_with(job.token.clone())

@@ -35,6 +35,11 @@ impl Drawn {
     }
 }
 
+/// A1111 writes a time as digits: year, month, day, hour, minute, second.
+pub(super) fn timestamp(rfc3339: &str) -> String {
+    rfc3339.chars().filter(char::is_ascii_digit).take(14).collect()
+}
+
 fn info(job: &Job, body: &DrawBody) -> Result<Value, ApiError> {
     let Some(Ok(finished)) = job.outcome() else {
         return Err(ApiError::internal("the job has not ended"));
@@ -64,7 +69,8 @@ fn info(job: &Job, body: &DrawBody) -> Result<Value, ApiError> {
         "restore_faces": false,
         "face_restoration_model": null,
         "sd_model_name": job.model,
-        "sd_model_hash": null,
+        // Clients want a text; it is empty until the file has been read.
+        "sd_model_hash": job.hash.short().unwrap_or_default(),
         "sd_vae_name": null,
         "sd_vae_hash": null,
         "seed_resize_from_w": -1,
@@ -74,7 +80,7 @@ fn info(job: &Job, body: &DrawBody) -> Result<Value, ApiError> {
         "index_of_first_image": 0,
         "infotexts": finished.pictures.iter().map(|p| p.parameters.as_ref()).collect::<Vec<_>>(),
         "styles": [],
-        "job_timestamp": job.view().created_at,
+        "job_timestamp": timestamp(&job.view().created_at),
         "clip_skip": request.clip_skip.unwrap_or(1),
         "is_using_inpainting_conditioning": false,
         "version": concat!("sdcpp-server ", env!("CARGO_PKG_VERSION")),

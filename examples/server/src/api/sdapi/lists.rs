@@ -2,6 +2,7 @@
 
 use crate::{
     error::ApiError,
+    hash::ModelHash,
     service::{Service, blocking},
 };
 use axum::{Json, extract::State};
@@ -56,12 +57,15 @@ async fn schedulers() -> Json<Value> {
     (status = 500, description = "the models folder cannot be read"),
 ))]
 async fn models(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let active = service.active().ok();
     let model = |name: &str| {
+        let hash = active.as_ref().filter(|active| active.name == name).map(|active| &active.hash);
         json!({
+            // Without the hash, so that it stays the same when that is known.
             "title": name,
             "model_name": name,
-            "hash": null,
-            "sha256": null,
+            "hash": hash.and_then(ModelHash::short),
+            "sha256": hash.and_then(ModelHash::sha256),
             "filename": name,
             "config": null,
         })

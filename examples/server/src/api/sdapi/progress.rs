@@ -1,5 +1,6 @@
 //! `progress`, `interrupt` and `skip`. A1111 knows one job; here it is the oldest that runs.
 
+use super::answer::timestamp;
 use crate::{
     api::jobs::preview_png,
     error::ApiError,
@@ -61,7 +62,7 @@ async fn progress(
         // 0 is how clients know that nothing runs.
         "progress": view.progress.max(0.001),
         "eta_relative": view.eta_seconds.unwrap_or(0.0),
-        "state": state(open, &job.id.to_string(), view.step, view.steps, &view.created_at),
+        "state": state(open, &job.id.to_string(), view.step, view.steps, &timestamp(&view.created_at)),
         "current_image": image.map(|bytes| BASE64_STANDARD.encode(bytes)),
         "textinfo": view.stage,
     })))
