@@ -1,4 +1,5 @@
-//! Clients of A1111 and OpenAI that were not written here: `tests/clients`.
+//! Programs that were not written here, against the service: clients of A1111 and OpenAI, and a tester
+//! of OpenAPI documents. `tests/clients` has what they do.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 #![cfg(unix)]
@@ -6,21 +7,41 @@
 mod common;
 
 use common::Server;
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
-#[test]
-fn clients_of_others_work_unmodified() {
-    let server = Server::demo(&[]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/run.sh");
+/// What a script of `tests/clients` says, which must come to a good end.
+fn run(script: &str, server: &Server) -> String {
+    // They install into the same folder.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
     let output = Command::new(script)
         .arg(server.address.ip().to_string())
         .arg(server.address.port().to_string())
         .output()
         .unwrap();
-    let (told, errors) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{told}{errors}");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    told
+}
+
+#[test]
+fn clients_of_others_work_unmodified() {
+    let told = run("run.sh", &Server::demo(&[]));
     for client in ["webuiapi", "openai", "sd-backend-client"] {
-        assert!(told.contains(&format!("{client} works")), "{told}{errors}");
+        assert!(told.contains(&format!("{client} works")), "{told}");
     }
+}
+
+/// Requests made up from the document are answered as it says, and none with a failure of the server.
+#[test]
+fn answers_are_those_of_the_document() {
+    let told = run("schemathesis.sh", &Server::mock(&["--max-side", "256"]));
+    let counted = told.lines().find_map(|line| line.trim().split_once(" generated, ")).unwrap();
+    let cases: u32 = counted.0.parse().unwrap();
+    assert!(cases > 500 && counted.1 == format!("{cases} passed"), "{told}");
 }

@@ -22,7 +22,7 @@ use sdcpp::ImageRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{convert::Infallible, io::Cursor, sync::Arc};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
@@ -159,9 +159,19 @@ async fn cancel(
     Ok(Json(job.view()))
 }
 
+/// An event of a job.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what the document says of events")]
+struct JobEvent {
+    /// `job`.
+    event: String,
+    /// The job, a `JobView` in JSON.
+    data: String,
+}
+
 /// The job at each change, as server-sent events named `job`, until it ends.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path)), responses(
-    (status = 200, description = "events whose data is the job", body = JobView, content_type = "text/event-stream"),
+    (status = 200, description = "events", body = JobEvent, content_type = "text/event-stream"),
     (status = 404, description = "there is none", body = ErrorBody),
 ))]
 async fn events(
