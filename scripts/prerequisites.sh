@@ -121,6 +121,22 @@ need_python() {
     exit 1
 }
 
+# For tests of the web page; sets `chromium`.
+need_chromium() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if have "$name"; then chromium=$(command -v "$name") && return 0; fi
+    done
+    say "Installing Chromium ..."
+    if install_by_system chromium chromium chromium chromium && have chromium; then
+        chromium=$(command -v chromium)
+        return 0
+    fi
+    say "Chromium is missing and could not be installed."
+    say "Debian: sudo apt install chromium; Ubuntu: sudo snap install chromium"
+    exit 1
+}
+
 need_go() {
     have go && return 0
     say "Installing Go ..."

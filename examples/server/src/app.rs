@@ -1,6 +1,6 @@
 //! The whole service as a router.
 
-use crate::{api, error::ApiError, guard, options::Options, service::Service};
+use crate::{api, error::ApiError, guard, options::Options, page, service::Service};
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
@@ -15,6 +15,7 @@ pub fn app(service: Service) -> Router {
     let cors = cors(service.options());
     let (routes, document) = api::router(service.clone());
     routes
+        .merge(page::router())
         .route("/api/v1/openapi.json", get(|| async move { Json(document) }))
         .fallback(async |request: axum::extract::Request| {
             ApiError::not_found(format!("route {} {}", request.method(), request.uri().path()))

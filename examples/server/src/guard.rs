@@ -5,7 +5,7 @@
 //! `Origin` must be this server's own; and `Host` must be a name of this server, for a site can have its
 //! name lead here (DNS rebinding).
 
-use crate::{error::ApiError, options::Options, service::Service};
+use crate::{error::ApiError, options::Options, page, service::Service};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
@@ -103,7 +103,8 @@ fn key_is_known(options: &Options, request: &Request) -> Result<(), ApiError> {
     // Browsers ask before they send the key.
     let open = options.api_keys.is_empty()
         || request.method() == Method::OPTIONS
-        || request.uri().path() == "/health";
+        || request.uri().path() == "/health"
+        || page::is_page(request.uri().path());
     if open {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask; `app`
-//! puts them together.
+//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask; `page`
+//! is the web page; `app` puts them together.
 
 mod api;
 mod app;
@@ -12,6 +12,7 @@ mod hash;
 mod job;
 mod model;
 mod options;
+mod page;
 mod pictures;
 mod service;
 

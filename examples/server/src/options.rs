@@ -171,17 +171,17 @@ impl Options {
     /// # Errors
     /// The field, its value and what is allowed.
     pub(crate) fn check(&self, request: &ImageRequest) -> Result<(), ApiError> {
-        let side = self.max_side.unwrap_or(2048);
+        let side = self.max_side();
         let hires = request.hires.as_ref().map(|hires| match hires.target_size {
             Some((width, height)) => f64::from(width.max(height)),
             None => f64::from(hires.scale) * f64::from(request.width.max(request.height)),
         });
         for (field, value, most) in [
-            ("batch", request.batch, self.max_batch.unwrap_or(32)),
+            ("batch", request.batch, self.max_batch()),
             ("width", request.width, side),
             ("height", request.height, side),
             ("hires", hires.unwrap_or(0.0).ceil() as u32, side),
-            ("steps", request.sampling.steps, self.max_steps.unwrap_or(150)),
+            ("steps", request.sampling.steps, self.max_steps()),
         ] {
             if value > most {
                 return Err(ApiError::invalid(
@@ -192,6 +192,18 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn max_batch(&self) -> u32 {
+        self.max_batch.unwrap_or(32)
+    }
+
+    pub(crate) fn max_side(&self) -> u32 {
+        self.max_side.unwrap_or(2048)
+    }
+
+    pub(crate) fn max_steps(&self) -> u32 {
+        self.max_steps.unwrap_or(150)
     }
 
     pub(crate) fn max_body_bytes(&self) -> usize {

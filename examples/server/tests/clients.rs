@@ -1,5 +1,5 @@
-//! Programs that were not written here, against the service: clients of A1111 and OpenAI, and a tester
-//! of OpenAPI documents. `tests/clients` has what they do.
+//! Programs that were not written here, against the service: clients of A1111 and OpenAI, a tester of
+//! OpenAPI documents, and a browser. `tests/clients` and `tests/browser` have what they do.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 #![cfg(unix)]
@@ -13,17 +13,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// What a script of `tests/clients` says, which must come to a good end.
-fn run(script: &str, server: &Server) -> String {
+/// What a script of `tests` says, which must come to a good end.
+fn run(script: &str, arguments: &[&str]) -> String {
     // They install into the same folder.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
-    let output = Command::new(script)
-        .arg(server.address.ip().to_string())
-        .arg(server.address.port().to_string())
-        .output()
-        .unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let output = Command::new(script).args(arguments).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     told
@@ -31,7 +27,8 @@ fn run(script: &str, server: &Server) -> String {
 
 #[test]
 fn clients_of_others_work_unmodified() {
-    let told = run("run.sh", &Server::demo(&[]));
+    let server = Server::demo(&[]);
+    let told = run("clients/run.sh", &["127.0.0.1", &server.address.port().to_string()]);
     for client in ["webuiapi", "openai", "sd-backend-client"] {
         assert!(told.contains(&format!("{client} works")), "{told}");
     }
@@ -40,8 +37,19 @@ fn clients_of_others_work_unmodified() {
 /// Requests made up from the document are answered as it says, and none with a failure of the server.
 #[test]
 fn answers_are_those_of_the_document() {
-    let told = run("schemathesis.sh", &Server::mock(&["--max-side", "256"]));
+    let server = Server::mock(&["--max-side", "256"]);
+    let told = run("clients/schemathesis.sh", &["127.0.0.1", &server.address.port().to_string()]);
     let counted = told.lines().find_map(|line| line.trim().split_once(" generated, ")).unwrap();
     let cases: u32 = counted.0.parse().unwrap();
     assert!(cases > 500 && counted.1 == format!("{cases} passed"), "{told}");
+}
+
+/// Screenshots are in `target/tmp/page`.
+#[test]
+fn the_page_works_in_a_browser() {
+    let server = Server::demo(&[]);
+    let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    std::fs::create_dir_all(&shots).unwrap();
+    let told = run("browser/run.sh", &[&server.url(""), shots.to_str().unwrap()]);
+    assert!(told.contains("the page works"), "{told}");
 }

@@ -1,5 +1,6 @@
 //! The APIs, and what they have in common: bodies in JSON, and errors in each one's own form.
 
+mod choices;
 mod health;
 mod jobs;
 mod metrics;
@@ -118,6 +119,7 @@ struct Document;
 /// All routes, and the document that describes them.
 pub(crate) fn router(service: Service) -> (Router, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(choices::router())
         .merge(health::router())
         .merge(metrics::router())
         .merge(jobs::router())
