@@ -7,6 +7,8 @@ use axum::{
     http::{HeaderValue, Method, header},
     routing::get,
 };
+use std::{io, net::SocketAddr};
+use tokio::net::{TcpListener, TcpSocket};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The service, to be served on any listener.
@@ -23,6 +25,20 @@ pub fn app(service: Service) -> Router {
         .layer(DefaultBodyLimit::max(limit))
         .layer(axum::middleware::from_fn_with_state(service, guard::check))
         .layer(cors)
+}
+
+/// Listens where a service is to be served. Hundreds of clients may come at once: so many wait to be
+/// accepted, and are not turned away.
+///
+/// # Errors
+/// The address is in use, or may not be used.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Not on Windows, where it means that others may take the port over.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(4096)
 }
 
 /// Which pages of other sites may read the answers.

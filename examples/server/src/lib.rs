@@ -10,13 +10,14 @@ mod error;
 mod guard;
 mod hash;
 mod job;
+mod memory;
 mod model;
 mod options;
 mod page;
 mod pictures;
 mod service;
 
-pub use app::app;
+pub use app::{app, listen};
 pub use error::ApiError;
 pub use hash::ModelHash;
 pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};

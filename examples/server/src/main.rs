@@ -1,8 +1,7 @@
 //! Starts the service, and ends it when it is told to.
 
-use sdcpp_server::{ApiError, Options, Service, app};
+use sdcpp_server::{ApiError, Options, Service, app, listen};
 use std::{process::ExitCode, time::Duration};
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// How long jobs may take after the first signal.
@@ -51,8 +50,7 @@ fn run(options: Options) -> Result<(), ApiError> {
 
 async fn serve(service: Service) -> Result<(), ApiError> {
     let address = service.options().address();
-    let listener = TcpListener::bind(address)
-        .await
+    let listener = listen(address)
         .map_err(|error| ApiError::internal(format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
     if let Ok(active) = service.active() {

@@ -5,82 +5,12 @@
 
 mod common;
 
-use common::demo;
+#[path = "common/program.rs"]
+mod running;
+
+use running::Program;
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
-
-/// The running program; killed if a test fails.
-struct Program {
-    child: Child,
-    url: String,
-}
-
-impl Program {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sdcpp-server"))
-            .args(["--port", "0", "--threads", "1", "--model"])
-            .arg(demo("demo_q8_0.gguf"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
-        Self { child, url: url.trim().to_owned() }
-    }
-
-    fn submit(&self, body: &Value) -> Value {
-        ureq::post(format!("{}/api/v1/jobs", self.url))
-            .send_json(body)
-            .unwrap()
-            .body_mut()
-            .read_json()
-            .unwrap()
-    }
-
-    fn job(&self, job: &Value) -> Value {
-        let id = job["id"].as_str().unwrap();
-        ureq::get(format!("{}/api/v1/jobs/{id}", self.url))
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_json()
-            .unwrap()
-    }
-
-    fn until(&self, job: &Value, status: &[&str]) -> Value {
-        let begin = Instant::now();
-        loop {
-            let now = self.job(job);
-            if status.contains(&now["status"].as_str().unwrap()) {
-                return now;
-            }
-            assert!(begin.elapsed() < Duration::from_secs(60), "{now}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Asks it to end; its exit status.
-    fn terminate(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use std::{process::Command, time::Duration};
 
 fn small(steps: u32) -> Value {
     json!({ "prompt": "a red circle", "width": 64, "height": 64, "steps": steps, "seed": 1 })
@@ -112,8 +42,7 @@ fn workers_draw_and_one_that_is_killed_ends_one_job() {
     let job = program.submit(&small(150));
     program.until(&job, &["running"]);
     // The only child is the worker.
-    let killed =
-        Command::new("pkill").args(["-KILL", "-P", &program.child.id().to_string()]).status();
+    let killed = Command::new("pkill").args(["-KILL", "-P", &program.id().to_string()]).status();
     assert!(killed.unwrap().success());
     let failed = program.until(&job, &["done", "failed"]);
     assert_eq!(failed["error"]["code"], "worker_crashed", "{failed}");

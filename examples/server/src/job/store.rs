@@ -1,12 +1,15 @@
 //! The jobs there are: those that wait and run, and the last ones that ended.
 
 use super::{Finished, Job};
-use crate::{error::ApiError, model::Active};
+use crate::{error::ApiError, memory, model::Active};
 use sdcpp::{ImageRequest, PreviewOptions, Watch};
 use std::{
     collections::BTreeMap,
     ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
@@ -25,12 +28,14 @@ pub struct Limits {
 pub struct Jobs {
     all: Mutex<BTreeMap<Uuid, Arc<Job>>>,
     limits: Limits,
+    /// Jobs that were taken on, ever.
+    submitted: AtomicU64,
 }
 
 impl Jobs {
     /// None yet.
     pub fn new(limits: Limits) -> Self {
-        Self { all: Mutex::default(), limits }
+        Self { all: Mutex::default(), limits, submitted: AtomicU64::new(0) }
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
@@ -65,6 +70,7 @@ impl Jobs {
         }
         let work = active.pool.submit(request, watch)?;
         self.all().insert(job.id, Arc::clone(&job));
+        self.submitted.fetch_add(1, Ordering::Relaxed);
         let (jobs, ended) = (Arc::clone(self), Arc::clone(&job));
         tokio::spawn(async move {
             let outcome = match work.await {
@@ -76,6 +82,8 @@ impl Jobs {
             }
             ended.finish(outcome);
             jobs.forget_oldest();
+            drop(ended);
+            jobs.give_memory_back().await;
         });
         Ok(job)
     }
@@ -101,6 +109,20 @@ impl Jobs {
     /// Forgets a job that ended; its pictures are freed when nobody reads them.
     pub fn remove(&self, id: Uuid) {
         self.all().remove(&id);
+    }
+
+    /// Some time after the last job, which is this one, unless others come.
+    async fn give_memory_back(&self) {
+        let last = self.submitted.load(Ordering::Relaxed);
+        if !self.open().is_empty() {
+            return;
+        }
+        tokio::time::sleep(memory::IDLE).await;
+        if self.submitted.load(Ordering::Relaxed) == last
+            && let Err(error) = tokio::task::spawn_blocking(memory::give_back).await
+        {
+            tracing::warn!("free memory was not given back: {error}");
+        }
     }
 
     fn forget_oldest(&self) {

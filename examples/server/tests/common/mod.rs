@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use clap::Parser;
-use sdcpp_server::{Options, Service, app};
+use sdcpp_server::{Options, Service, app, listen};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -55,10 +55,8 @@ impl Server {
         let all = ["sdcpp-server", "--port", "0"].iter().chain(arguments);
         let service = Service::start(Options::parse_from(all)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (listener, routes) = (
-            runtime.block_on(tokio::net::TcpListener::bind(service.options().address())).unwrap(),
-            app(service.clone()),
-        );
+        let routes = app(service.clone());
+        let listener = runtime.block_on(async { listen(service.options().address()) }).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, routes).await });
         let agent = Agent::config_builder()

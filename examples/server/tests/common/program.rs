@@ -1,0 +1,84 @@
+//! The program `sdcpp-server`, running with the demo model.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use crate::common::demo;
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The running program; killed if a test fails.
+pub(crate) struct Program {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Program {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sdcpp-server"))
+            .args(["--port", "0", "--threads", "1", "--model"])
+            .arg(demo("demo_q8_0.gguf"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
+        Self { child, url: url.trim().to_owned() }
+    }
+
+    pub(crate) fn submit(&self, body: &Value) -> Value {
+        ureq::post(format!("{}/api/v1/jobs", self.url))
+            .send_json(body)
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap()
+    }
+
+    pub(crate) fn job(&self, job: &Value) -> Value {
+        let id = job["id"].as_str().unwrap();
+        ureq::get(format!("{}/api/v1/jobs/{id}", self.url))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_json()
+            .unwrap()
+    }
+
+    pub(crate) fn until(&self, job: &Value, status: &[&str]) -> Value {
+        let begin = Instant::now();
+        loop {
+            let now = self.job(job);
+            if status.contains(&now["status"].as_str().unwrap()) {
+                return now;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(60), "{now}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end; its exit status.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
