@@ -2,10 +2,13 @@
 
 use sdcpp_server::{ApiError, Options, Service, app, listen};
 use std::{process::ExitCode, time::Duration};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 /// How long jobs may take after the first signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// And how long clients may take to fetch their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     // First of all: in a worker this does not return.
@@ -58,16 +61,38 @@ async fn serve(service: Service) -> Result<(), ApiError> {
     }
     // The one line on stdout, for who started it.
     println!("http://{address}");
-    let draining = service.clone();
-    let stopped = async move {
-        signalled().await;
-        tracing::info!("stopping: what was accepted is drawn, {DRAIN:?} at most");
-        draining.drain(DRAIN).await;
-    };
-    axum::serve(listener, app(service))
-        .with_graceful_shutdown(stopped)
-        .await
-        .map_err(|error| ApiError::internal(error.to_string()))
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = axum::serve(listener, app(service.clone())).with_graceful_shutdown(async {
+        // An error means that nobody tells any more, which is the end too.
+        let _ended = stopped.await;
+    });
+    let mut serving = tokio::spawn(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return served(ended),
+        () = signalled() => {}
+    }
+    tracing::info!(
+        "stopping: what was accepted is drawn, {DRAIN:?} at most; once more stops at once"
+    );
+    // From now on nobody new is let in; the server may have ended by itself.
+    let _told = stop.send(());
+    tokio::select! {
+        () = service.drain(DRAIN) => {}
+        () = signalled() => return Ok(()),
+    }
+    // Who does not fetch the answer is not waited for.
+    match tokio::time::timeout(LAST_ANSWERS, serving).await {
+        Ok(ended) => served(ended),
+        Err(_) => Ok(()),
+    }
+}
+
+fn served(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ApiError> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(ApiError::internal(error.to_string())),
+        Err(error) => Err(ApiError::internal(error.to_string())),
+    }
 }
 
 /// Waits for Ctrl-C, or to be asked to end.

@@ -34,6 +34,26 @@ fn it_ends_when_what_it_accepted_is_drawn() {
     assert_eq!(last["status"], "done", "{last}");
 }
 
+/// Nobody waits for an answer to a job, and it is drawn all the same; meanwhile nobody new is let in.
+#[test]
+fn while_it_ends_nothing_new_is_accepted() {
+    let program = Program::start(&[]);
+    let job = program.submit(&small(100));
+    program.until(&job, &["running"]);
+    let url = program.url.clone();
+    let ending = std::thread::spawn(move || program.terminate());
+    let begin = std::time::Instant::now();
+    let mut refused = 0;
+    while !ending.is_finished() {
+        refused += u32::from(ureq::get(format!("{url}/health")).call().is_err());
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // For longer than it takes to see that the program has gone.
+    assert!(refused >= 5, "{refused} were refused");
+    assert_eq!(ending.join().unwrap(), Some(0));
+}
+
 #[test]
 fn workers_draw_and_one_that_is_killed_ends_one_job() {
     let program = Program::start(&["--isolated", "--max-concurrent", "1"]);
