@@ -6,6 +6,7 @@ import * as service from "./service.js";
 
 const $ = (id) => document.getElementById(id);
 const NUMBERS = ["steps", "cfg_scale", "width", "height", "seed", "batch"];
+const SIDES = ["left", "right", "top", "bottom"];
 const TEXTS = ["prompt", "negative_prompt"];
 const brush = new Brush($("mask"), $("brush-size"));
 const gallery = new Gallery($("gallery"), $("card"), useSettings, openPicture);
@@ -66,8 +67,10 @@ function request() {
   if (brush.hasPicture) {
     asked.init_image = brush.picture();
     asked.denoising_strength = Number($("denoising_strength").value);
+    const added = Object.fromEntries(SIDES.map((side) => [side, Number($(`out-${side}`).value) || 0]));
     const mask = brush.mask();
-    if (mask) asked.mask = mask;
+    if (SIDES.some((side) => added[side] > 0)) asked.outpaint = added;
+    else if (mask) Object.assign(asked, { mask, inpaint: { mask_blur: 4, keep_unmasked: true } });
   }
   return asked;
 }
@@ -177,6 +180,7 @@ $("clear").addEventListener("click", () => brush.clear());
 $("remove").addEventListener("click", () => {
   brush.close();
   $("init").value = "";
+  for (const side of SIDES) $(`out-${side}`).value = 0;
   $("brush").hidden = true;
 });
 $("denoising_strength").addEventListener("input", () => ($("strength-value").value = $("denoising_strength").value));

@@ -176,7 +176,15 @@ impl Options {
             Some((width, height)) => f64::from(width.max(height)),
             None => f64::from(hires.scale) * f64::from(request.width.max(request.height)),
         });
+        // A continued picture has the size of the given one, and what is added.
+        let continued = request.outpaint.as_ref().zip(request.init_image.as_ref());
+        let continued = continued.map(|(added, picture)| {
+            let width = picture.width().saturating_add(added.left).saturating_add(added.right);
+            let height = picture.height().saturating_add(added.top).saturating_add(added.bottom);
+            width.max(height)
+        });
         for (field, value, most) in [
+            ("outpaint", continued.unwrap_or(0), side),
             ("batch", request.batch, self.max_batch()),
             ("width", request.width, side),
             ("height", request.height, side),
@@ -240,6 +248,13 @@ mod tests {
             (request(|r| r.batch(33)), "batch is 33"),
             (request(|r| r.size(513, 64)), "width is 513"),
             (request(|r| r.steps(151)), "steps is 151"),
+            (
+                request(|r| {
+                    let added = sdcpp::Outpaint::new(300, 0, 0, 0);
+                    r.init_image(image::RgbImage::new(256, 256)).outpaint(added)
+                }),
+                "outpaint is 556",
+            ),
             (request(|r| r.hires(sdcpp::HiresFix::default().scale(2.1))), "hires is 538"),
         ] {
             assert!(options.check(&set).unwrap_err().message.starts_with(field), "{field}");

@@ -57,6 +57,41 @@ fn pictures_come_with_what_was_drawn() {
     assert_eq!(server.post("/sdapi/v1/img2img", &over).status, 400);
 }
 
+/// What the mask and its blur do not reach is the original, byte by byte.
+#[test]
+fn a_masked_part_is_drawn_anew_and_the_rest_is_kept() {
+    let server = Server::demo(&[]);
+    let blue = RgbImage::from_pixel(192, 128, image::Rgb([0, 0, 255]));
+    let base64 = |picture: image::DynamicImage| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        BASE64_STANDARD.encode(bytes.into_inner())
+    };
+    // Of another size than the picture, as some clients send it.
+    let mask =
+        image::GrayImage::from_fn(96, 64, |x, _| image::Luma([if x < 40 { 255 } else { 0 }]));
+    let mut body = circle();
+    body["batch_size"] = json!(1);
+    body["init_images"] = json!([base64(blue.clone().into())]);
+    body["mask"] = json!(base64(mask.into()));
+    body["denoising_strength"] = json!(1.0);
+    let whole = |answer: &Value| picture(answer, 0);
+    for full in [true, false] {
+        body["inpaint_full_res"] = json!(full);
+        (body["width"], body["height"]) =
+            if full { (json!(64), json!(64)) } else { (json!(192), json!(128)) };
+        let drawn = whole(&server.post("/sdapi/v1/img2img", &body).good());
+        assert_eq!(drawn.dimensions(), (192, 128), "{full}");
+        let kept = drawn.enumerate_pixels().filter(|(x, ..)| *x >= 110);
+        assert!(
+            kept.clone().count() > 0 && kept.clone().all(|(.., p)| p.0 == [0, 0, 255]),
+            "{full}"
+        );
+        let changed = drawn.enumerate_pixels().filter(|(x, _, p)| *x < 60 && p.0 != [0, 0, 255]);
+        assert!(changed.count() > 60 * 128 / 2, "{full}");
+    }
+}
+
 #[test]
 fn lists_have_what_clients_read() {
     let server = Server::demo(&[]);

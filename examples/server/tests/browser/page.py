@@ -107,8 +107,23 @@ def inpaints(page: Page) -> None:
     expect(canvas).to_be_hidden()
 
 
-def brush_by_keyboard(page: Page) -> None:
+def continues(page: Page) -> None:
     page.get_by_role("button", name="Draw over it").first.click()
+    page.get_by_label("Right", exact=True).fill("64")
+    page.get_by_label("Steps", exact=True).fill("3")
+    before = page.locator("#gallery .card").count()
+    page.get_by_role("button", name="Draw", exact=True).click()
+    expect(page.locator("#gallery .card")).to_have_count(before + 1, timeout=SLOW)
+    assert pixels(page).size == (192, 128), pixels(page).size
+    page.screenshot(path=SHOTS / "continued.png", full_page=True)
+    page.get_by_role("button", name="Remove the picture").click()
+
+
+def brush_by_keyboard(page: Page) -> None:
+    page.get_by_label("Width", exact=True).fill("64")
+    page.get_by_role("button", name="Draw over it").first.click()
+    # It is opened, and has given its size to the form.
+    expect(page.get_by_label("Width", exact=True)).to_have_value("192")
     page.locator("#mask").focus()
     before = page.locator("#mask").screenshot()
     page.keyboard.press("ArrowLeft")
@@ -152,6 +167,7 @@ with sync_playwright() as playwright:
     draws(page)
     cancels(page)
     inpaints(page)
+    continues(page)
     brush_by_keyboard(page)
     by_keyboard_alone(page)
     # A refusal is an answer of 400, which the browser calls an error of its console.

@@ -1,7 +1,8 @@
 //! The bodies of `txt2img` and `img2img`, and the request that they mean.
 
 use crate::{error::ApiError, pictures};
-use sdcpp::{HiresFix, HiresUpscaler, ImageRequest, Sampler, Scheduler};
+use image::imageops::{self, FilterType};
+use sdcpp::{HiresFix, HiresUpscaler, ImageRequest, Inpaint, InpaintArea, Sampler, Scheduler};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -45,6 +46,12 @@ pub(crate) struct DrawBody {
     pub(crate) mask: Option<String>,
     /// img2img: not 0 turns the mask round.
     pub(crate) inpainting_mask_invert: Option<u32>,
+    /// img2img: how softly the mask ends, in pixels. Default 4.
+    pub(crate) mask_blur: Option<u32>,
+    /// img2img: only the mask's surroundings are drawn, in the full size, and put back. Default: yes.
+    pub(crate) inpaint_full_res: Option<bool>,
+    /// img2img: how many pixels around the mask the model sees then. Default 0.
+    pub(crate) inpaint_full_res_padding: Option<u32>,
 }
 
 /// A1111 begins at 1, which skips nothing, as the engine does.
@@ -129,16 +136,31 @@ impl DrawBody {
         if self.width.is_none() && self.height.is_none() {
             (request.width, request.height) = picture.dimensions();
         }
-        request.init_image = Some(picture);
-        request.denoising_strength = self.denoising_strength.unwrap_or(0.75);
         if let Some(mask) = self.mask.as_deref().filter(|mask| !mask.is_empty()) {
             let mut mask = pictures::mask("mask", mask)?;
-            if self.inpainting_mask_invert.unwrap_or(0) != 0 {
-                image::imageops::invert(&mut mask);
+            if mask.dimensions() != picture.dimensions() {
+                let (width, height) = picture.dimensions();
+                mask = imageops::resize(&mask, width, height, FilterType::Triangle);
             }
             request.mask = Some(mask);
+            request.inpaint = self.inpaint();
         }
+        request.init_image = Some(picture);
+        request.denoising_strength = self.denoising_strength.unwrap_or(0.75);
         Ok(())
+    }
+
+    /// As A1111 does, which always puts the original's pixels back.
+    fn inpaint(&self) -> Inpaint {
+        let area = match self.inpaint_full_res.unwrap_or(true) {
+            true => InpaintArea::OnlyMasked { padding: self.inpaint_full_res_padding.unwrap_or(0) },
+            false => InpaintArea::WholePicture,
+        };
+        Inpaint::new()
+            .mask_blur(self.mask_blur.unwrap_or(4))
+            .invert(self.inpainting_mask_invert.unwrap_or(0) != 0)
+            .area(area)
+            .keep_unmasked(true)
     }
 
     fn hires(&self) -> Result<HiresFix, ApiError> {
