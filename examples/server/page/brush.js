@@ -99,6 +99,7 @@ export class Brush {
       this.#show(true);
     } else {
       this.#stroke(this.#at, this.#at);
+      this.#show(true);
     }
   }
 

@@ -22,10 +22,10 @@ export class Gallery {
     for (const picture of [...job.pictures].reverse()) {
       if (this.#shown.has(picture.url)) continue;
       this.#shown.add(picture.url);
-      const card = this.#card.content.cloneNode(true).firstElementChild;
-      this.#place.prepend(card);
       const bytes = await service.picture(picture.url);
       const address = URL.createObjectURL(bytes);
+      const card = this.#card.content.cloneNode(true).firstElementChild;
+      this.#place.prepend(card);
       const image = card.querySelector("img");
       image.src = address;
       image.alt = picture.parameters.split("\n")[0];

@@ -15,8 +15,10 @@ let running = null;
 function tell(error) {
   $("error").textContent = error.message;
   $("error").hidden = false;
-  $("key-field").hidden = error.status !== 401 && !service.key.get();
-  if (error.status === 401) $("key").focus();
+  if (error.status === 401) {
+    $("key-field").hidden = false;
+    $("key").focus();
+  }
 }
 
 function option(value, text) {
@@ -69,7 +71,11 @@ function request() {
     asked.denoising_strength = Number($("denoising_strength").value);
     const added = Object.fromEntries(SIDES.map((side) => [side, Number($(`out-${side}`).value) || 0]));
     const mask = brush.mask();
-    if (SIDES.some((side) => added[side] > 0)) asked.outpaint = added;
+    const continues = SIDES.some((side) => added[side] > 0);
+    if (continues && mask) {
+      throw new Error("Paint over the picture, or continue it beyond its borders: not both at once.");
+    }
+    if (continues) asked.outpaint = added;
     else if (mask) Object.assign(asked, { mask, inpaint: { mask_blur: 4, keep_unmasked: true } });
   }
   return asked;
@@ -105,7 +111,7 @@ async function draw(event) {
   $("error").hidden = true;
   $("draw").disabled = true;
   try {
-    if (!$("key-field").hidden) service.key.set($("key").value);
+    if ($("key").value) service.key.set($("key").value);
     const job = await service.submit(request());
     running = job.id;
     shownPreviews = 0;
@@ -165,7 +171,10 @@ function useSettings(picture, job) {
 async function openPicture(blob) {
   try {
     const { width, height } = await brush.open(blob);
-    fill({ width, height });
+    // A size that the form takes: in steps of 8, and no longer than the server draws.
+    const scale = Math.min(1, Number($("width").max) / Math.max(width, height));
+    const side = (pixels) => Math.max(64, Math.floor((pixels * scale) / 8) * 8);
+    fill({ width: side(width), height: side(height) });
     $("over").open = true;
     $("brush").hidden = false;
   } catch {
@@ -186,6 +195,7 @@ $("remove").addEventListener("click", () => {
 $("denoising_strength").addEventListener("input", () => ($("strength-value").value = $("denoising_strength").value));
 $("key").addEventListener("change", () => {
   service.key.set($("key").value);
+  $("key-field").hidden = true;
   begin();
 });
 
@@ -194,7 +204,10 @@ async function begin() {
   await showHealth();
   try {
     await loadChoices();
-    for (const job of (await service.jobs()).reverse()) await gallery.add(job);
+    for (const job of (await service.jobs()).reverse()) {
+      // One that the server forgot meanwhile is left out.
+      await gallery.add(job).catch((error) => error.status !== 404 && tell(error));
+    }
   } catch (error) {
     tell(error);
   }

@@ -49,15 +49,20 @@ export async function follow(id, changed) {
   const response = await ask(`/api/v1/jobs/${id}/events`);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
+  let ended = false;
   for (;;) {
     const { done, value } = await reader.read();
+    if (done && !ended) throw new Refused(0, { message: "The server has gone while it drew.", code: "offline" });
     if (done) return;
     text += value;
     const events = text.split("\n\n");
     text = events.pop();
     for (const event of events) {
       const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim());
-      if (data.length > 0) changed(JSON.parse(data.join("\n")));
+      if (data.length === 0) continue;
+      const job = JSON.parse(data.join("\n"));
+      ended = !["queued", "running"].includes(job.status);
+      changed(job);
     }
   }
 }

@@ -1,6 +1,13 @@
 //! The whole service as a router.
 
-use crate::{api, error::ApiError, guard, options::Options, page, service::Service};
+use crate::{
+    api::{self, form},
+    error::ApiError,
+    guard,
+    options::Options,
+    page,
+    service::Service,
+};
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
@@ -23,7 +30,8 @@ pub fn app(service: Service) -> Router {
             ApiError::not_found(format!("route {} {}", request.method(), request.uri().path()))
         })
         .layer(DefaultBodyLimit::max(limit))
-        .layer(axum::middleware::from_fn_with_state(service, guard::check))
+        .layer(axum::middleware::from_fn_with_state(service.clone(), guard::check))
+        .layer(axum::middleware::from_fn_with_state(service, form::finish))
         .layer(cors)
 }
 

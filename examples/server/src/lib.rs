@@ -9,6 +9,7 @@ mod app;
 mod error;
 mod guard;
 mod hash;
+mod hidden;
 mod job;
 mod memory;
 mod model;

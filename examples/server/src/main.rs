@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 /// How long jobs may take after the first signal.
 const DRAIN: Duration = Duration::from_secs(30);
-/// And how long clients may take to fetch their last answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// And how long clients have to fetch what was drawn last.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     // First of all: in a worker this does not return.
@@ -74,12 +74,20 @@ async fn serve(service: Service) -> Result<(), ApiError> {
     tracing::info!(
         "stopping: what was accepted is drawn, {DRAIN:?} at most; once more stops at once"
     );
-    // From now on nobody new is let in; the server may have ended by itself.
-    let _told = stop.send(());
+    // Nothing new is accepted, and what was accepted can be asked for until it has been fetched.
+    let waited_for = !service.jobs().open().is_empty();
+    let drained = async {
+        service.drain(DRAIN).await;
+        if waited_for {
+            tokio::time::sleep(LAST_ANSWERS).await;
+        }
+    };
     tokio::select! {
-        () = service.drain(DRAIN) => {}
+        () = drained => {}
         () = signalled() => return Ok(()),
     }
+    // The server may have ended by itself.
+    let _told = stop.send(());
     // Who does not fetch the answer is not waited for.
     match tokio::time::timeout(LAST_ANSWERS, serving).await {
         Ok(ended) => served(ended),

@@ -74,7 +74,7 @@ impl Catalogue {
                 let ending = path.extension().and_then(|ending| ending.to_str());
                 let known =
                     ending.is_some_and(|e| ENDINGS.iter().any(|k| k.eq_ignore_ascii_case(e)));
-                if known && path.is_file() && !files.contains(&path) {
+                if known && path.is_file() && !files.iter().any(|file| same_file(file, &path)) {
                     files.push(path);
                 }
             }
@@ -97,11 +97,12 @@ impl Catalogue {
     /// # Errors
     /// There is none. A path is no name.
     pub fn find(&self, name: &str) -> Result<ModelEntry, ApiError> {
-        // A1111 puts a hash behind it: "name.safetensors [0123456789]".
-        let bare = name.split(" [").next().unwrap_or(name).trim();
         let models = self.list()?;
-        let found =
-            models.iter().find(|model| model.name == bare || file_name(&model.path) == bare);
+        let called = |name: &str| {
+            models.iter().find(|model| model.name == name || file_name(&model.path) == name)
+        };
+        // A1111 puts a hash behind it: "name.safetensors [0123456789]".
+        let found = called(name).or_else(|| called(name.rsplit_once(" [")?.0.trim()));
         found.cloned().ok_or_else(|| {
             let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -122,6 +123,11 @@ impl Catalogue {
             )
         })
     }
+}
+
+/// Two ways of naming one file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn stem(path: &Path) -> String {

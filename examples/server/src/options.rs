@@ -2,13 +2,16 @@
 
 use crate::error::ApiError;
 use clap::{ArgAction, Parser};
-use sdcpp::ImageRequest;
+use sdcpp::{ImageRequest, InpaintArea};
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// Pixels that a given picture may have a side.
+pub(crate) const MAX_GIVEN_SIDE: u32 = 4096;
 
 /// Local pictures over HTTP: A1111's API, OpenAI's, and jobs with progress.
 #[derive(Debug, Clone, Default, Parser, Deserialize)]
@@ -142,6 +145,29 @@ impl Options {
         }
     }
 
+    /// Lists without spaces around their values. An empty key would let everybody in, so it is refused.
+    ///
+    /// # Errors
+    /// The option, its value and what is allowed.
+    pub(crate) fn checked(mut self) -> Result<Self, ApiError> {
+        for (option, list) in [
+            ("api-key", &mut self.api_keys),
+            ("cors-allow-origins", &mut self.cors_allow_origins),
+            ("allowed-hosts", &mut self.allowed_hosts),
+        ] {
+            for value in list.iter_mut() {
+                *value = value.trim().to_owned();
+                let fits = !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic());
+                if !fits {
+                    let allowed =
+                        "visible ASCII characters; leave the option and its variable out for none";
+                    return Err(ApiError::invalid(option, format!("{value:?}"), allowed));
+                }
+            }
+        }
+        Ok(self)
+    }
+
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(
@@ -183,7 +209,20 @@ impl Options {
             let height = picture.height().saturating_add(added.top).saturating_add(added.bottom);
             width.max(height)
         });
+        let sampling = &request.sampling;
+        // As many steps as there are sigmas, less the last.
+        let sigmas =
+            u32::try_from(sampling.custom_sigmas.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let hires_steps = request.hires.as_ref().and_then(|hires| hires.steps).unwrap_or(0);
+        let given = [&request.init_image, &request.control_image]
+            .into_iter()
+            .flatten()
+            .chain(&request.reference_images)
+            .map(|picture| picture.width().max(picture.height()));
         for (field, value, most) in [
+            ("a given picture's side", given.max().unwrap_or(0), MAX_GIVEN_SIDE),
+            ("custom_sigmas", sigmas, self.max_steps()),
+            ("hires.steps", hires_steps, self.max_steps()),
             ("outpaint", continued.unwrap_or(0), side),
             ("batch", request.batch, self.max_batch()),
             ("width", request.width, side),
@@ -198,6 +237,19 @@ impl Options {
                     &format!("up to {most} on this server"),
                 ));
             }
+        }
+        // A part that is drawn anew comes back in the picture's own size.
+        let (width, height) = match (&request.init_image, request.inpaint.area) {
+            (Some(picture), InpaintArea::OnlyMasked { .. }) if request.mask.is_some() => {
+                picture.dimensions()
+            }
+            _ => (request.width, request.height),
+        };
+        let pixels = u64::from(width) * u64::from(height) * u64::from(request.batch);
+        let most = u64::from(side).pow(2) * u64::from(self.max_batch());
+        if pixels > most {
+            let allowed = format!("up to {most} on this server");
+            return Err(ApiError::invalid("the pixels of all pictures", pixels, &allowed));
         }
         Ok(())
     }
@@ -248,6 +300,20 @@ mod tests {
             (request(|r| r.batch(33)), "batch is 33"),
             (request(|r| r.size(513, 64)), "width is 513"),
             (request(|r| r.steps(151)), "steps is 151"),
+            (request(|r| r.custom_sigmas(vec![1.0; 153])), "custom_sigmas is 152"),
+            (
+                request(|r| r.init_image(image::RgbImage::new(4097, 1))),
+                "a given picture's side is 4097",
+            ),
+            (
+                request(|r| {
+                    let area = InpaintArea::OnlyMasked { padding: 0 };
+                    let r = r.init_image(image::RgbImage::new(4096, 4096)).batch(32);
+                    r.mask(image::GrayImage::new(4096, 4096))
+                        .inpaint(sdcpp::Inpaint::new().area(area))
+                }),
+                "the pixels of all pictures is 536870912",
+            ),
             (
                 request(|r| {
                     let added = sdcpp::Outpaint::new(300, 0, 0, 0);
@@ -258,6 +324,18 @@ mod tests {
             (request(|r| r.hires(sdcpp::HiresFix::default().scale(2.1))), "hires is 538"),
         ] {
             assert!(options.check(&set).unwrap_err().message.starts_with(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn an_empty_key_is_refused_and_spaces_are_cut() {
+        let with = |keys: &[&str]| {
+            let api_keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            Options { api_keys, ..Options::default() }.checked()
+        };
+        assert_eq!(with(&["a", " b "]).unwrap().api_keys, ["a", "b"]);
+        for keys in [&[""][..], &["a", ""], &["  "], &["a b"]] {
+            assert!(with(keys).unwrap_err().message.starts_with("api-key is "), "{keys:?}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Pictures in the bodies of requests: base64 of PNG or JPEG, checked for size before they are decoded.
 
-use crate::error::ApiError;
+use crate::{error::ApiError, options::MAX_GIVEN_SIDE};
 use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
-use sdcpp::{ImageRequest, MAX_SIDE};
+use sdcpp::ImageRequest;
 use serde_json::json;
 use std::io::Cursor;
 
@@ -45,9 +45,9 @@ pub(crate) fn mask(field: &str, text: &str) -> Result<GrayImage, ApiError> {
 /// As [`rgb`].
 pub(crate) fn decoded(field: &str, bytes: &[u8]) -> Result<DynamicImage, ApiError> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(1 << 30);
+    limits.max_image_width = Some(MAX_GIVEN_SIDE);
+    limits.max_image_height = Some(MAX_GIVEN_SIDE);
+    limits.max_alloc = Some(256 << 20);
     let wrong = |error: &dyn std::fmt::Display| ApiError::invalid(field, error, "a PNG or JPEG");
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()

@@ -2,6 +2,7 @@
 
 use crate::{
     error::ApiError,
+    hidden::Hidden,
     job::{Job, Jobs, Limits},
     model::{Active, Catalogue, ModelEntry},
     options::Options,
@@ -9,7 +10,8 @@ use crate::{
 use axum::http::StatusCode;
 use sdcpp::{Engine, ImageRequest};
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     time::{Duration, Instant},
 };
 
@@ -25,8 +27,16 @@ struct Inner {
     /// One model is opened at a time.
     switching: tokio::sync::Mutex<()>,
     jobs: Arc<Jobs>,
+    hidden: Hidden,
+    /// Pictures of requests are decoded a few at a time, for each may be large.
+    decoding: tokio::sync::Semaphore,
+    /// The models that were opened: those that draw still are not opened twice.
+    opened: Mutex<HashMap<String, Weak<Active>>>,
     started: Instant,
 }
+
+/// Requests whose pictures are decoded at once.
+const DECODING: usize = 2;
 
 impl Service {
     /// Opens the first model. Without one, or if it cannot be opened, the service answers all the
@@ -35,6 +45,8 @@ impl Service {
     /// # Errors
     /// The options are wrong, or there is no engine.
     pub fn start(options: Options) -> Result<Self, ApiError> {
+        let options = options.checked()?;
+        let hidden = Hidden::new(&options);
         let engine = if options.is_mock() { sdcpp::mock::engine() } else { Engine::auto()? };
         let catalogue = Catalogue::new(&options)?;
         let active = if options.is_mock() {
@@ -45,16 +57,24 @@ impl Service {
         if let Err(why) = &active {
             tracing::warn!(code = %why.code, "no pictures can be drawn: {}", why.message);
         }
+        let active = active.map_err(|why| hidden.clean_error(why));
         let limits = Limits {
+            queue: options.queue_limit(),
             jobs: options.keep_jobs.unwrap_or(200),
             bytes: options.keep_bytes.unwrap_or(256 << 20),
         };
+        let active = active.map(Arc::new);
+        let opened = active.iter().map(|active| (active.name.clone(), Arc::downgrade(active)));
+        let opened = Mutex::new(opened.collect());
         Ok(Self(Arc::new(Inner {
             engine,
             catalogue,
-            active: RwLock::new(active.map(Arc::new)),
+            active: RwLock::new(active),
             switching: tokio::sync::Mutex::default(),
-            jobs: Arc::new(Jobs::new(limits)),
+            jobs: Arc::new(Jobs::new(limits, hidden.clone())),
+            hidden,
+            decoding: tokio::sync::Semaphore::new(DECODING),
+            opened,
             started: Instant::now(),
             options,
         })))
@@ -114,10 +134,14 @@ impl Service {
         let (this, name) = (self.clone(), name.to_owned());
         let chosen = blocking(move || {
             let entry = this.0.catalogue.find(&name)?;
-            match this.active() {
-                Ok(active) if active.name == entry.name => Ok(active),
-                _ => Active::open(&this.0.engine, &this.0.options, &entry).map(Arc::new),
+            let mut opened = this.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.retain(|_, active| active.strong_count() > 0);
+            if let Some(active) = opened.get(&entry.name).and_then(Weak::upgrade) {
+                return Ok(active);
             }
+            let active = Active::open(&this.0.engine, &this.0.options, &entry).map(Arc::new)?;
+            opened.insert(entry.name, Arc::downgrade(&active));
+            Ok(active)
         })
         .await?;
         // The jobs of the one before keep it until they have ended.
@@ -126,31 +150,54 @@ impl Service {
         Ok(chosen)
     }
 
-    /// Takes a request on, for the model that draws.
+    /// The model of this name, which draws from now on; without a name, the one that draws.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose), and why there is none.
+    pub async fn model(&self, name: Option<&str>) -> Result<Arc<Active>, ApiError> {
+        match name {
+            Some(name) => self.choose(name).await,
+            None => self.active(),
+        }
+    }
+
+    /// Takes a request on, for a model that [`model`](Self::model) told: another client may choose
+    /// another meanwhile. With `limit`, it ends within that time, or within the service's own.
     ///
     /// # Errors
     /// What is wrong with it, that too many wait, or that nothing can be drawn.
-    pub fn submit(&self, request: ImageRequest) -> Result<Arc<Job>, ApiError> {
-        self.submit_within(request, None)
-    }
-
-    /// The same, for a client that waits no longer than `limit`, or than the service's own.
-    ///
-    /// # Errors
-    /// As [`submit`](Self::submit).
-    pub fn submit_within(
+    pub fn submit(
         &self,
+        active: &Arc<Active>,
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
         self.0.options.check(&request)?;
         let own = self.0.options.time_limit();
         let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
-        self.0.jobs.submit(&*self.active()?, request, limit)
+        self.0.jobs.submit(active, request, limit)
     }
 
-    /// Lets the jobs end, and cancels those that take longer than `limit`. Nothing new must come.
+    /// Makes a request of what a client sent, which may have pictures: where there is room for it, and
+    /// not many at once.
+    pub(crate) async fn prepare(
+        &self,
+        active: &Active,
+        work: impl FnOnce() -> Result<ImageRequest, ApiError> + Send + 'static,
+    ) -> Result<ImageRequest, ApiError> {
+        self.jobs().check_room(active)?;
+        let _permit = self.0.decoding.acquire().await;
+        blocking(work).await
+    }
+
+    /// What clients are not told.
+    pub(crate) fn hidden(&self) -> &Hidden {
+        &self.0.hidden
+    }
+
+    /// Takes no more jobs on, lets those that there are end, and cancels what takes longer than `limit`.
     pub async fn drain(&self, limit: Duration) {
+        self.jobs().close();
         let all_ended = async {
             while let Some(job) = self.jobs().open().first() {
                 // Its error is its client's.
@@ -164,8 +211,14 @@ impl Service {
                 open.len()
             );
             open.iter().for_each(|job| job.cancel());
-            for job in open {
-                let _ended = job.wait().await;
+            let all_ended = async {
+                for job in open {
+                    let _ended = job.wait().await;
+                }
+            };
+            // Weights that are being read cannot be interrupted.
+            if tokio::time::timeout(limit, all_ended).await.is_err() {
+                tracing::warn!("{} jobs did not stop", self.jobs().open().len());
             }
         }
     }

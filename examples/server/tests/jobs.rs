@@ -74,6 +74,8 @@ fn events_tell_each_step_and_end() {
     assert_eq!((&last["status"], &last["mock"]), (&"done".into(), &true.into()));
     let open = |view: &&Value| ["queued", "running"].contains(&view["status"].as_str().unwrap());
     assert_eq!(views.iter().filter(open).count(), views.len() - 1, "one end, and it is the last");
+    let whole = (last["progress"].as_f64(), last["pictures"].as_array().unwrap().len());
+    assert_eq!((whole, last["finished_at"].is_string()), ((Some(1.0), 1), true), "{last}");
     let progress: Vec<_> = views.iter().map(|view| view["progress"].as_f64().unwrap()).collect();
     assert!(progress.is_sorted(), "{progress:?}");
 }

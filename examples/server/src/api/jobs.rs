@@ -5,7 +5,7 @@ use crate::{
     error::ApiError,
     job::{Job, JobView},
     model::ModelEntry,
-    service::Service,
+    service::{Service, blocking},
 };
 use axum::{
     Json,
@@ -40,7 +40,10 @@ pub(crate) fn router() -> OpenApiRouter<Service> {
 const FILES: [(&str, &str); 2] = [("hires", "model"), ("photo_maker", "id_embed")];
 
 /// The request in a body: the defaults of the model, and above them what the body says.
-fn request(service: &Service, mut body: Map<String, Value>) -> Result<ImageRequest, ApiError> {
+fn request(
+    defaults: &ImageRequest,
+    mut body: Map<String, Value>,
+) -> Result<ImageRequest, ApiError> {
     for (key, field) in FILES {
         if body.get(key).and_then(|value| value.get(field)).is_some_and(|value| !value.is_null()) {
             return Err(ApiError::invalid(
@@ -60,9 +63,7 @@ fn request(service: &Service, mut body: Map<String, Value>) -> Result<ImageReque
     }
     body.remove("model");
     let unwritable = |error: serde_json::Error| ApiError::internal(error.to_string());
-    let Value::Object(mut all) =
-        serde_json::to_value(&service.active()?.defaults).map_err(unwritable)?
-    else {
+    let Value::Object(mut all) = serde_json::to_value(defaults).map_err(unwritable)? else {
         return Err(ApiError::internal("the defaults are no object"));
     };
     all.extend(body);
@@ -91,12 +92,16 @@ async fn submit(
     State(service): State<Service>,
     Body(body): Body<Map<String, Value>>,
 ) -> Result<Response, ApiError> {
-    match body.get("model") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(name)) => drop(service.choose(name).await?),
+    let model = match body.get("model") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(name)) => Some(name.as_str()),
         Some(other) => return Err(ApiError::invalid("model", other, "the name of a model")),
-    }
-    let job = service.submit(request(&service, body)?)?;
+    };
+    let active = service.model(model).await?;
+    let defaults = active.defaults.clone();
+    // Pictures in it are decoded, which takes a while.
+    let request = service.prepare(&active, move || request(&defaults, body)).await?;
+    let job = service.submit(&active, request, None)?;
     let location = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id))
         .map_err(|error| ApiError::internal(error.to_string()))?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job.view())).into_response())
@@ -224,7 +229,7 @@ pub(crate) async fn preview_png(job: &Job) -> Result<Vec<u8>, ApiError> {
     let none = || ApiError::not_found("preview now");
     let preview = job.preview().ok_or_else(none)?;
     let frame = preview.frames.into_iter().next().ok_or_else(none)?;
-    crate::service::blocking(move || {
+    blocking(move || {
         let mut bytes = Cursor::new(Vec::new());
         frame
             .write_to(&mut bytes, ImageFormat::Png)

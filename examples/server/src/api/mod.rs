@@ -1,6 +1,7 @@
 //! The APIs, and what they have in common: bodies in JSON, and errors in each one's own form.
 
 mod choices;
+pub(crate) mod form;
 mod health;
 mod jobs;
 mod metrics;
@@ -51,16 +52,6 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(self);
         response
     }
-}
-
-/// Gives errors the form of another API.
-pub(crate) fn in_form<B: Serialize>(response: Response, form: fn(&ApiError) -> B) -> Response {
-    let Some(error) = response.extensions().get::<ApiError>() else { return response };
-    let (mut parts, body) = (error.status, Json(form(error))).into_response().into_parts();
-    if let Some(after) = response.headers().get(header::RETRY_AFTER) {
-        parts.headers.insert(header::RETRY_AFTER, after.clone());
-    }
-    Response::from_parts(parts, body)
 }
 
 /// A body in JSON. It must say that it is: a page of another site can send other bodies without the

@@ -1,9 +1,10 @@
 //! `POST /image` and `POST /generate`: the two small services that applications were written against.
 
-use super::{Body, in_form};
+use super::Body;
 use crate::{
     error::ApiError,
     job::{CancelOnDrop, Job},
+    model::Active,
     service::Service,
 };
 use axum::{Json, extract::State};
@@ -20,13 +21,10 @@ use uuid::Uuid;
 const GENERATE_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn router() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .routes(routes!(image))
-        .routes(routes!(generate))
-        .layer(axum::middleware::map_response(|response| async { in_form(response, form) }))
+    OpenApiRouter::new().routes(routes!(image)).routes(routes!(generate))
 }
 
-fn form(error: &ApiError) -> Value {
+pub(super) fn form(error: &ApiError) -> Value {
     json!({
         "error": error.message,
         "details": error.advice.as_deref(),
@@ -37,10 +35,11 @@ fn form(error: &ApiError) -> Value {
 /// Draws, and stops if the client goes away.
 async fn drawn(
     service: &Service,
+    active: &Arc<Active>,
     request: ImageRequest,
     limit: Option<Duration>,
 ) -> Result<Arc<Job>, ApiError> {
-    let job = service.submit_within(request, limit)?;
+    let job = service.submit(active, request, limit)?;
     let _guard = CancelOnDrop(Arc::clone(&job));
     job.wait().await?;
     Ok(job)
@@ -138,7 +137,7 @@ async fn image(
     if let Some(seed) = body.seed {
         request.seed = Some(within("seed", seed, 0, i64::from(u32::MAX))?);
     }
-    let job = drawn(&service, request, None).await?;
+    let job = drawn(&service, &active, request, None).await?;
     let view = job.view();
     let picture =
         view.pictures.into_iter().next().ok_or_else(|| ApiError::internal("no picture"))?;
@@ -211,7 +210,8 @@ async fn generate(
 ) -> Result<Json<GenerateAnswer>, ApiError> {
     let characters = body.prompt.chars().count();
     within("the number of the prompt's characters", characters, 1, 500)?;
-    let mut request = service.active()?.defaults.clone();
+    let active = service.active()?;
+    let mut request = active.defaults.clone();
     request.prompt = body.prompt;
     request.sampling.steps = within("steps", body.steps.unwrap_or(20), 1, 50)?;
     for (field, value, side) in
@@ -222,7 +222,7 @@ async fn generate(
     if let Some(seed) = body.seed {
         request.seed = Some(within("seed", seed, 0, i64::from(u32::MAX))?);
     }
-    let job = drawn(&service, request, Some(GENERATE_LIMIT)).await?;
+    let job = drawn(&service, &active, request, Some(GENERATE_LIMIT)).await?;
     let Some(Ok(finished)) = job.outcome() else { return Err(ApiError::internal("no outcome")) };
     let picture = finished.pictures.first().ok_or_else(|| ApiError::internal("no picture"))?;
     Ok(Json(GenerateAnswer {

@@ -69,7 +69,6 @@ impl Finished {
 }
 
 /// A job, from its acceptance on.
-#[derive(Debug)]
 pub struct Job {
     /// Its number, which nobody guesses; later ones are greater.
     pub id: Uuid,
@@ -79,8 +78,12 @@ pub struct Job {
     pub hash: ModelHash,
     /// Whether its pictures are patterns.
     pub mock: bool,
-    /// What was asked for.
-    pub request: Arc<ImageRequest>,
+    /// What was asked for, without its pictures: those would be kept for as long as the job is.
+    pub request: ImageRequest,
+    /// Whether it draws over a picture.
+    pub over_a_picture: bool,
+    /// What draws it, which stays until it has ended.
+    active: Mutex<Option<Arc<Active>>>,
     created: (SystemTime, Instant),
     token: CancelToken,
     state: watch::Sender<State>,
@@ -89,13 +92,16 @@ pub struct Job {
 }
 
 impl Job {
-    fn new(active: &Active, request: Arc<ImageRequest>) -> Self {
+    fn new(active: &Arc<Active>, request: &mut ImageRequest) -> Self {
+        let over_a_picture = request.init_image.is_some();
         Self {
+            request: without_pictures(request),
+            over_a_picture,
+            active: Mutex::new(Some(Arc::clone(active))),
             id: Uuid::now_v7(),
             model: active.name.clone(),
             hash: active.hash.clone(),
             mock: active.mock,
-            request,
             created: (SystemTime::now(), Instant::now()),
             token: CancelToken::new(),
             state: watch::Sender::new(State::default()),
@@ -150,16 +156,31 @@ impl Job {
     }
 
     fn finish(&self, outcome: Result<Finished, ApiError>) {
-        // The first end counts, and there is one only.
-        if self.outcome.set(outcome).is_ok() {
-            *self.preview.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            self.state.send_modify(State::end);
-        }
+        *self.preview.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.active.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // Both at once, for who looks at the outcome first and at the state then.
+        self.state.send_modify(|state| {
+            // There is one end only.
+            if self.outcome.set(outcome).is_ok() {
+                state.end();
+            }
+        });
     }
 }
 
+/// A copy of the request but for its pictures, of which there is one only.
+fn without_pictures(request: &mut ImageRequest) -> ImageRequest {
+    let pictures = (request.init_image.take(), request.mask.take(), request.control_image.take());
+    let references = std::mem::take(&mut request.reference_images);
+    let photo_maker = request.photo_maker.take();
+    let copy = request.clone();
+    (request.init_image, request.mask, request.control_image) = pictures;
+    request.reference_images = references;
+    request.photo_maker = photo_maker;
+    copy
+}
+
 /// Stops a job whose client has gone.
-#[derive(Debug)]
 pub(crate) struct CancelOnDrop(pub(crate) Arc<Job>);
 
 impl Drop for CancelOnDrop {

@@ -1,41 +1,57 @@
 //! The jobs there are: those that wait and run, and the last ones that ended.
 
 use super::{Finished, Job};
-use crate::{error::ApiError, memory, model::Active};
+use crate::{error::ApiError, hidden::Hidden, memory, model::Active};
+use axum::http::StatusCode;
 use sdcpp::{ImageRequest, PreviewOptions, Watch};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 use uuid::Uuid;
 
-/// How much is kept of jobs that ended.
+/// When it is worth asking again after the queue was full.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How many jobs may wait, and how much is kept of those that ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Jobs.
+    /// Jobs that may wait.
+    pub queue: usize,
+    /// Jobs that ended.
     pub jobs: usize,
     /// Bytes of their pictures.
     pub bytes: usize,
 }
 
 /// The jobs, by age.
-#[derive(Debug)]
 pub struct Jobs {
     all: Mutex<BTreeMap<Uuid, Arc<Job>>>,
     limits: Limits,
     /// Jobs that were taken on, ever.
     submitted: AtomicU64,
+    closed: AtomicBool,
+    hidden: Hidden,
+    /// Those that ended, the first to end first.
+    ended: Mutex<VecDeque<Arc<Job>>>,
 }
 
 impl Jobs {
     /// None yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { all: Mutex::default(), limits, submitted: AtomicU64::new(0) }
+    pub(crate) fn new(limits: Limits, hidden: Hidden) -> Self {
+        Self {
+            all: Mutex::default(),
+            limits,
+            submitted: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            hidden,
+            ended: Mutex::default(),
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
@@ -48,12 +64,13 @@ impl Jobs {
     /// What is wrong with the request; that too many wait, or that nothing is drawn now.
     pub fn submit(
         self: &Arc<Self>,
-        active: &Active,
-        request: ImageRequest,
+        active: &Arc<Active>,
+        mut request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
         request.check()?;
-        let job = Arc::new(Job::new(active, Arc::new(request.clone())));
+        self.check_room(active)?;
+        let job = Arc::new(Job::new(active, &mut request));
         let (told, shown) = (Arc::clone(&job), Arc::clone(&job));
         let mut watch = Watch::new()
             .cancel_with(job.token.clone())
@@ -75,17 +92,42 @@ impl Jobs {
         tokio::spawn(async move {
             let outcome = match work.await {
                 Ok(generated) => encoded(generated).await,
-                Err(error) => Err(error.into()),
+                Err(error) => Err(jobs.hidden.clean_error(error.into())),
             };
             if let Err(error) = &outcome {
                 tracing::info!(job = %ended.id, code = %error.code, "{}", error.message);
             }
             ended.finish(outcome);
-            jobs.forget_oldest();
-            drop(ended);
+            jobs.forget_oldest(ended);
             jobs.give_memory_back().await;
         });
         Ok(job)
+    }
+
+    /// Whether one more job may wait, whichever model draws it.
+    ///
+    /// # Errors
+    /// Too many wait, or the service is ending.
+    pub fn check_room(&self, active: &Active) -> Result<(), ApiError> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(sdcpp::Error::ShutDown.into());
+        }
+        let most = active.pool.metrics().size + self.limits.queue;
+        if self.open().len() < most {
+            return Ok(());
+        }
+        let limit = self.limits.queue;
+        let full = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue_full",
+            format!("{limit} jobs wait already, as many as may"),
+        );
+        Err(ApiError { retry_after: Some(RETRY), ..full.advise("try again in a few seconds") })
+    }
+
+    /// Takes no more jobs on.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
     /// The job of this number.
@@ -125,21 +167,32 @@ impl Jobs {
         }
     }
 
-    fn forget_oldest(&self) {
-        let mut all = self.all();
-        let ended = |job: &&Arc<Job>| job.outcome().is_some();
+    /// Forgets those that ended first, and of these first the ones without pictures. `job`, which has
+    /// ended just now, stays for its client.
+    fn forget_oldest(&self, job: Arc<Job>) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = |job: &Arc<Job>| match job.outcome() {
             Some(Ok(finished)) => finished.bytes(),
             _ => 0,
         };
-        let mut count = all.values().filter(ended).count();
-        let mut total: usize = all.values().map(bytes).sum();
-        while count > self.limits.jobs || (total > self.limits.bytes && count > 1) {
-            let Some(oldest) = all.values().find(ended).cloned() else { return };
-            total -= bytes(&oldest).min(total);
-            count -= 1;
-            all.remove(&oldest.id);
+        // A client may have had one forgotten.
+        {
+            let all = self.all();
+            ended.retain(|job| all.contains_key(&job.id));
         }
+        let mut total: usize = ended.iter().map(bytes).sum::<usize>() + bytes(&job);
+        while ended.len() >= self.limits.jobs.max(1) || total > self.limits.bytes {
+            let empty = ended.iter().position(|job| bytes(job) == 0);
+            let place = match empty.filter(|_| total <= self.limits.bytes) {
+                Some(place) => place,
+                // The first that has pictures frees some.
+                None => ended.iter().position(|job| bytes(job) > 0).unwrap_or(0),
+            };
+            let Some(forgotten) = ended.remove(place) else { break };
+            total -= bytes(&forgotten).min(total);
+            self.all().remove(&forgotten.id);
+        }
+        ended.push_back(job);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A job as clients see it.
 
-use super::Job;
-use crate::api::ErrorBody;
+use super::{Finished, Job, progress::State};
+use crate::{api::ErrorBody, error::ApiError};
 use serde::Serialize;
 use std::time::{Duration, Instant, SystemTime};
 use utoipa::ToSchema;
@@ -92,22 +92,28 @@ fn time((at, _): (SystemTime, Instant)) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
+fn status(outcome: Option<&Result<Finished, ApiError>>, state: &State) -> JobStatus {
+    match outcome {
+        Some(Ok(_)) => JobStatus::Done,
+        Some(Err(error)) if error.code == "cancelled" => JobStatus::Cancelled,
+        Some(Err(_)) => JobStatus::Failed,
+        None if state.started.is_some() => JobStatus::Running,
+        None => JobStatus::Queued,
+    }
+}
+
 impl Job {
     /// Where the job stands.
     pub fn status(&self) -> JobStatus {
-        match self.outcome() {
-            Some(Ok(_)) => JobStatus::Done,
-            Some(Err(error)) if error.code == "cancelled" => JobStatus::Cancelled,
-            Some(Err(_)) => JobStatus::Failed,
-            None if self.state.borrow().started.is_some() => JobStatus::Running,
-            None => JobStatus::Queued,
-        }
+        let outcome = self.outcome();
+        status(outcome, &self.state.borrow())
     }
 
     /// The job as clients see it.
     pub fn view(&self) -> JobView {
-        let state = self.state.borrow().clone();
+        // In this order: with an outcome the state is that of the end.
         let outcome = self.outcome();
+        let state = self.state.borrow().clone();
         let finished = outcome.and_then(|outcome| outcome.as_ref().ok());
         let until = state.ended.map_or_else(Instant::now, |(_, ended)| ended);
         let pictures = finished.map_or(&[][..], |finished| &finished.pictures);
@@ -120,7 +126,7 @@ impl Job {
         });
         JobView {
             id: self.id,
-            status: self.status(),
+            status: status(outcome, &state),
             model: self.model.clone(),
             mock: self.mock,
             created_at: time(self.created),

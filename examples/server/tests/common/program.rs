@@ -67,11 +67,21 @@ impl Program {
         self.child.id()
     }
 
-    /// Asks it to end; its exit status.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    /// Asks it to end.
+    pub(crate) fn signal(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    }
+
+    /// Waits for its end; its exit status.
+    pub(crate) fn ended(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Asks it to end; its exit status.
+    pub(crate) fn terminate(self) -> Option<i32> {
+        self.signal();
+        self.ended()
     }
 }
 

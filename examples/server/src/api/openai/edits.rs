@@ -1,18 +1,14 @@
 //! `POST /v1/images/edits`: a form with a picture, and a mask whose transparent part is drawn anew.
 
 use super::{encode::Images, generations::GenerationBody};
-use crate::{
-    error::ApiError,
-    pictures,
-    service::{Service, blocking},
-};
+use crate::{error::ApiError, pictures, service::Service};
 use axum::{
     Json,
     extract::{Multipart, State, multipart::MultipartError},
     http::{HeaderMap, StatusCode},
 };
 use image::GrayImage;
-use sdcpp::ImageRequest;
+use sdcpp::{ImageRequest, Inpaint};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -105,15 +101,16 @@ async fn edits(
         }
     }
     let image = image.ok_or_else(|| ApiError::invalid("image", "missing", "a PNG or JPEG"))?;
-    body.choose(&service).await?;
-    let mut request = body.request(&service.active()?.defaults)?;
+    let active = body.model(&service).await?;
+    let mut request = body.request(&active.defaults)?;
     let own_size = body.size.as_deref().is_none_or(|size| size == "auto");
-    let request = blocking(move || {
-        over(&mut request, &image, mask.as_deref(), own_size)?;
-        Ok(request)
-    })
-    .await?;
-    body.answer(&service, &headers, request).await
+    let request = service
+        .prepare(&active, move || {
+            over(&mut request, &image, mask.as_deref(), own_size)?;
+            Ok(request)
+        })
+        .await?;
+    body.answer(&service, &headers, &active, request).await
 }
 
 fn over(
@@ -128,6 +125,15 @@ fn over(
     }
     if let Some(mask) = mask {
         let mask = pictures::decoded("mask", mask)?.into_rgba8();
+        if mask.pixels().all(|pixel| pixel.0[3] == 255) {
+            return Err(ApiError::invalid(
+                "mask",
+                "opaque",
+                "a PNG that is transparent where it is drawn anew",
+            ));
+        }
+        // What is not drawn anew stays as it is, to the pixel.
+        request.inpaint = Inpaint::new().keep_unmasked(true);
         request.mask = Some(GrayImage::from_fn(mask.width(), mask.height(), |x, y| {
             image::Luma([255 - mask.get_pixel(x, y).0[3]])
         }));

@@ -4,7 +4,7 @@ use super::{
     encode::{Format, Images, images},
     size,
 };
-use crate::{api::Body, error::ApiError, job::CancelOnDrop, service::Service};
+use crate::{api::Body, error::ApiError, job::CancelOnDrop, model::Active, service::Service};
 use axum::{
     Json,
     extract::State,
@@ -49,17 +49,18 @@ impl GenerationBody {
         if let Some((width, height)) = self.size.as_deref().map(size).transpose()?.flatten() {
             (request.width, request.height) = (width, height);
         }
-        request.seed = self.seed.filter(|seed| *seed >= 0).or(request.seed);
+        if let Some(seed) = self.seed {
+            request.seed = (seed >= 0).then_some(seed);
+        }
         Ok(request)
     }
 
-    /// Chooses the model, if it is one of ours.
-    pub(super) async fn choose(&self, service: &Service) -> Result<(), ApiError> {
-        let Some(name) = self.model.as_deref() else { return Ok(()) };
-        match service.choose(name).await {
+    /// The model that is named, if it is one of ours, else the one that draws.
+    pub(super) async fn model(&self, service: &Service) -> Result<Arc<Active>, ApiError> {
+        match service.model(self.model.as_deref()).await {
             // Clients must name one, and have OpenAI's names built in.
-            Err(error) if error.code == "not_found" => Ok(()),
-            other => other.map(drop),
+            Err(error) if error.code == "not_found" => service.active(),
+            other => other,
         }
     }
 
@@ -68,6 +69,7 @@ impl GenerationBody {
         &self,
         service: &Service,
         headers: &HeaderMap,
+        active: &Arc<Active>,
         request: ImageRequest,
     ) -> Result<Json<Images>, ApiError> {
         let format = Format::new(self.output_format.as_deref(), self.output_compression)?;
@@ -75,13 +77,17 @@ impl GenerationBody {
             None | Some("b64_json") => None,
             Some("url") => {
                 let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-                Some(format!("http://{}", host.unwrap_or("localhost")))
+                // Behind a proxy the client came by another scheme.
+                let proxied =
+                    headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+                let scheme = if proxied { "https" } else { "http" };
+                Some(format!("{scheme}://{}", host.unwrap_or("localhost")))
             }
             Some(other) => {
                 return Err(ApiError::invalid("response_format", other, "b64_json, url"));
             }
         };
-        let job = service.submit(request)?;
+        let job = service.submit(active, request, None)?;
         let guard = CancelOnDrop(Arc::clone(&job));
         job.wait().await?;
         drop(guard);
@@ -105,7 +111,7 @@ async fn generations(
     headers: HeaderMap,
     Body(body): Body<GenerationBody>,
 ) -> Result<Json<Images>, ApiError> {
-    body.choose(&service).await?;
-    let request = body.request(&service.active()?.defaults)?;
-    body.answer(&service, &headers, request).await
+    let active = body.model(&service).await?;
+    let request = body.request(&active.defaults)?;
+    body.answer(&service, &headers, &active, request).await
 }

@@ -5,20 +5,16 @@ mod encode;
 mod generations;
 mod models;
 
-use crate::{api::in_form, error::ApiError, service::Service};
+use crate::{error::ApiError, service::Service};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) fn router() -> OpenApiRouter<Service> {
-    OpenApiRouter::new()
-        .merge(generations::router())
-        .merge(edits::router())
-        .merge(models::router())
-        .layer(axum::middleware::map_response(|response| async { in_form(response, form) }))
+    OpenApiRouter::new().merge(generations::router()).merge(edits::router()).merge(models::router())
 }
 
 /// As OpenAI tells errors.
-fn form(error: &ApiError) -> Value {
+pub(super) fn form(error: &ApiError) -> Value {
     let kind = match error.status.as_u16() {
         401 | 403 => "authentication_error",
         429 => "rate_limit_error",

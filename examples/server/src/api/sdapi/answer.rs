@@ -75,7 +75,11 @@ fn info(job: &Job, body: &DrawBody) -> Result<Value, ApiError> {
         "sd_vae_hash": null,
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
-        "denoising_strength": request.init_image.as_ref().map(|_| request.denoising_strength),
+        "denoising_strength": match &request.hires {
+            _ if job.over_a_picture => Some(request.denoising_strength),
+            Some(hires) => Some(hires.denoising_strength),
+            None => None,
+        },
         "extra_generation_params": if job.mock { json!({ "mock": true }) } else { json!({}) },
         "index_of_first_image": 0,
         "infotexts": finished.pictures.iter().map(|p| p.parameters.as_ref()).collect::<Vec<_>>(),

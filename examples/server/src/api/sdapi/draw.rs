@@ -50,14 +50,12 @@ async fn img2img(
 }
 
 async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<Drawn>, ApiError> {
-    if let Some(name) = body.model() {
-        service.choose(name).await?;
-    }
-    let defaults = service.active()?.defaults.clone();
+    let active = service.model(body.model()).await?;
+    let defaults = active.defaults.clone();
     let echo = body.clone();
     // Base64 and PNG take a while.
-    let request = crate::service::blocking(move || body.request(&defaults, img2img)).await?;
-    let job = service.submit(request)?;
+    let request = service.prepare(&active, move || body.request(&defaults, img2img)).await?;
+    let job = service.submit(&active, request, None)?;
     // A client that goes away has this future dropped.
     let guard = CancelOnDrop(Arc::clone(&job));
     job.wait().await?;

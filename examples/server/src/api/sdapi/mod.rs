@@ -10,7 +10,7 @@ mod options;
 mod progress;
 mod request;
 
-use crate::{api::in_form, error::ApiError, service::Service};
+use crate::{error::ApiError, service::Service};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -21,11 +21,10 @@ pub(crate) fn router() -> OpenApiRouter<Service> {
         .merge(lists::router())
         .merge(options::router())
         .merge(progress::router())
-        .layer(axum::middleware::map_response(|response| async { in_form(response, form) }))
 }
 
 /// As FastAPI tells errors, and A1111 behind it.
-fn form(error: &ApiError) -> Value {
+pub(super) fn form(error: &ApiError) -> Value {
     json!({
         "error": error.code,
         "detail": error.message,

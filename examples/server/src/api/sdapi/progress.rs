@@ -82,15 +82,17 @@ fn state(count: usize, job: &str, step: u32, steps: u32, timestamp: &str) -> Val
     })
 }
 
-/// Stops every job that waits or runs.
+/// Stops the oldest running job, as `progress` tells it; those that wait go on.
 #[utoipa::path(post, path = "/sdapi/v1/interrupt", tag = "a1111",
     responses((status = 200, description = "an empty object", body = Object)))]
 async fn interrupt(State(service): State<Service>) -> Json<Value> {
-    service.jobs().open().iter().for_each(|job| job.cancel());
+    if let Some(job) = running(&service) {
+        job.cancel();
+    }
     Json(json!({}))
 }
 
-/// Stops the oldest running job.
+/// The same: a picture of a batch cannot be left out.
 #[utoipa::path(post, path = "/sdapi/v1/skip", tag = "a1111",
     responses((status = 200, description = "an empty object", body = Object)))]
 async fn skip(State(service): State<Service>) -> Json<Value> {

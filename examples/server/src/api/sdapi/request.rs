@@ -98,7 +98,9 @@ impl DrawBody {
         request.height = self.height.unwrap_or(request.height);
         request.sampling.steps = self.steps.unwrap_or(request.sampling.steps);
         request.sampling.cfg_scale = self.cfg_scale.unwrap_or(request.sampling.cfg_scale);
-        request.seed = self.seed.filter(|seed| *seed >= 0).or(request.seed);
+        if let Some(seed) = self.seed {
+            request.seed = (seed >= 0).then_some(seed);
+        }
         let batch = u64::from(self.batch_size.unwrap_or(1)) * u64::from(self.n_iter.unwrap_or(1));
         request.batch = u32::try_from(batch).map_err(|_| {
             ApiError::invalid("batch_size × n_iter", batch, &format!("1 to {}", sdcpp::MAX_BATCH))

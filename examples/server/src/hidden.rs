@@ -1,0 +1,74 @@
+//! What clients are not told: where files of the server are.
+
+use crate::{error::ApiError, options::Options};
+use std::path::{Path, PathBuf};
+
+/// The folders that are cut from what clients are told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hidden(Vec<String>);
+
+impl Hidden {
+    /// Those that the options name, as they are named and as they are.
+    pub(crate) fn new(options: &Options) -> Self {
+        let of_model = options.model.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        let named: Vec<PathBuf> = [options.models.clone(), options.loras.clone(), of_model]
+            .into_iter()
+            .flatten()
+            .collect();
+        let real = named.iter().filter_map(|folder| folder.canonicalize().ok());
+        let mut folders: Vec<String> = named
+            .iter()
+            .cloned()
+            .chain(real)
+            .map(|folder| folder.display().to_string())
+            .filter(|folder| !folder.is_empty() && folder != ".")
+            .collect();
+        // A folder within another goes first.
+        folders.sort_by_key(|folder| std::cmp::Reverse(folder.len()));
+        folders.dedup();
+        Self(folders)
+    }
+
+    /// The text, with names of files only.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, folder| {
+            let folder = folder.trim_end_matches(std::path::MAIN_SEPARATOR);
+            text.replace(&format!("{folder}{}", std::path::MAIN_SEPARATOR), "").replace(folder, "…")
+        })
+    }
+
+    /// The error, with names of files only; the log has it whole.
+    pub(crate) fn clean_error(&self, error: ApiError) -> ApiError {
+        let message = self.clean(&error.message);
+        if message != error.message {
+            tracing::info!(code = %error.code, "{}", error.message);
+        }
+        ApiError { message, ..error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_cut_and_names_stay() {
+        let options = Options {
+            models: Some("/srv/models".into()),
+            model: Some("/home/alice/art/a.gguf".into()),
+            loras: Some("/srv/models/loras/".into()),
+            ..Options::default()
+        };
+        let hidden = Hidden::new(&options);
+        for (text, expected) in [
+            ("model not found: /home/alice/art/a.gguf", "model not found: a.gguf"),
+            ("/srv/models/b.gguf lacks a VAE", "b.gguf lacks a VAE"),
+            ("/srv/models/loras/c.gguf", "c.gguf"),
+            ("/srv/models cannot be read", "… cannot be read"),
+            ("width is 7", "width is 7"),
+        ] {
+            assert_eq!(hidden.clean(text), expected);
+        }
+        assert_eq!(Hidden::new(&Options::default()).clean("a/b"), "a/b");
+    }
+}
