@@ -31,7 +31,7 @@ install_by_system() {
     # Package names are several words on purpose.
     # shellcheck disable=SC2086
     if have apt-get; then
-        as_root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends $1" >&2
+        as_root env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=600 $1" >&2
     elif have dnf; then
         as_root dnf install -y -q $2 >&2
     elif have pacman; then

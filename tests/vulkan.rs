@@ -18,11 +18,13 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
-/// Mesa's software driver, as the variables that make it the only one. Installed if it is not there.
-fn software_driver() -> [(&'static str, PathBuf); 2] {
+/// The library, and Mesa's software driver as the variables that make it the only one. Both are installed or
+/// built if they are not there, once: a system's package manager runs once at a time.
+static PREPARED: LazyLock<(PathBuf, PathBuf)> = LazyLock::new(|| {
     let mut script = Command::new("bash");
     script.args(["-c", ". scripts/prerequisites.sh && need_vulkan_device"]);
     let output = script.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
@@ -30,18 +32,19 @@ fn software_driver() -> [(&'static str, PathBuf); 2] {
     let drivers = std::fs::read_dir("/usr/share/vulkan/icd.d").unwrap();
     let mut drivers = drivers.map(|entry| entry.unwrap().path());
     let driver = drivers.find(|path| path.to_string_lossy().contains("/lvp_icd")).unwrap();
-    // The second is what the first was called before.
-    [("VK_DRIVER_FILES", driver.clone()), ("VK_ICD_FILENAMES", driver)]
-}
+    (engine_library::folder("vulkan"), driver)
+});
 
 /// Whether this is the process that a test of this name has to itself, in which the software driver is the
 /// only one, and the library is found. If not, runs the test in one.
 fn with_device(test: &str, prepare: impl FnOnce(&mut Command)) -> bool {
     common::alone_with(test, |process| {
-        process.envs(software_driver());
+        let (library, driver) = &*PREPARED;
+        // The second is what the first was called before.
+        process.env("VK_DRIVER_FILES", driver).env("VK_ICD_FILENAMES", driver);
         // A processor is left out where it is not asked for.
         process.env("GGML_VK_VISIBLE_DEVICES", "0").env_remove("GGML_VK_DISABLE_F16");
-        process.env("SDCPP_LIBRARY", engine_library::folder("vulkan"));
+        process.env("SDCPP_LIBRARY", library);
         prepare(process);
     })
 }
