@@ -65,7 +65,7 @@ pub struct Options {
     )]
     #[serde(rename = "api_key")]
     pub api_keys: Vec<String>,
-    /// Origins whose pages may use the API from a browser, as https://app.example; * for all
+    /// Origins whose pages may use the API from a browser, scheme included; * for all
     #[arg(long, env = "SDCPP_CORS_ALLOW_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_allow_origins: Vec<String>,
     /// Host names that the server is reached by, beside its address and localhost
