@@ -32,6 +32,9 @@ pub struct ModelEntry {
     pub path: PathBuf,
 }
 
+/// What draws where there is no model is called so.
+pub(crate) const MOCK: &str = "mock";
+
 /// The endings of files that the engine reads.
 const ENDINGS: [&str; 3] = ["gguf", "safetensors", "ckpt"];
 
@@ -214,12 +217,12 @@ impl Active {
         settings.apply_to_request(&mut defaults);
         let pool = ContextPool::open(
             &mock::engine(),
-            ModelConfig::new("mock"),
+            ModelConfig::new(MOCK),
             pool_options(options, &settings),
         )?;
         Ok(Self {
-            name: "mock".to_owned(),
-            family: "mock".to_owned(),
+            name: MOCK.to_owned(),
+            family: MOCK.to_owned(),
             mock: true,
             defaults,
             pool: Arc::new(pool),

@@ -3,8 +3,8 @@
 use crate::{
     error::ApiError,
     hidden::Hidden,
-    job::{Job, Jobs, Limits},
-    model::{Active, Catalogue, ModelEntry},
+    job::{CancelOnDrop, Job, Jobs, Limits},
+    model::{Active, Catalogue, MOCK, ModelEntry},
     options::Options,
 };
 use axum::http::StatusCode;
@@ -117,6 +117,18 @@ impl Service {
         blocking(move || catalogue.list()).await
     }
 
+    /// The names of those that draw.
+    ///
+    /// # Errors
+    /// As [`models`](Self::models).
+    pub(crate) async fn drawing_models(&self) -> Result<Vec<String>, ApiError> {
+        if self.0.options.is_mock() {
+            return Ok(vec![MOCK.to_owned()]);
+        }
+        let models = self.models().await?;
+        Ok(models.into_iter().filter(|model| model.draws).map(|model| model.name).collect())
+    }
+
     /// Has another model draw. Jobs that were accepted before are drawn by the one before.
     ///
     /// # Errors
@@ -129,7 +141,7 @@ impl Service {
             return Ok(active);
         }
         if self.0.options.is_mock() {
-            return Err(ApiError::not_found(format!("model `{name}`; there is: mock")));
+            return Err(ApiError::not_found(format!("model `{name}`; there is: {MOCK}")));
         }
         let (this, name) = (self.clone(), name.to_owned());
         let chosen = blocking(move || {
@@ -176,6 +188,23 @@ impl Service {
         let own = self.0.options.time_limit();
         let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
         self.0.jobs.submit(active, request, limit)
+    }
+
+    /// Takes a request on as [`submit`](Self::submit), and waits until it is drawn. A client that goes
+    /// away has this future dropped, and the job stopped with it.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit), and those of the job.
+    pub(crate) async fn draw(
+        &self,
+        active: &Arc<Active>,
+        request: ImageRequest,
+        limit: Option<Duration>,
+    ) -> Result<Arc<Job>, ApiError> {
+        let job = self.submit(active, request, limit)?;
+        let _guard = CancelOnDrop(Arc::clone(&job));
+        job.wait().await?;
+        Ok(job)
     }
 
     /// Makes a request of what a client sent, which may have pictures: where there is room for it, and

@@ -64,13 +64,7 @@ struct Choices {
 ))]
 async fn choices(State(service): State<Service>) -> Result<Json<Choices>, ApiError> {
     let active = service.active()?;
-    let models = match active.mock {
-        true => vec![active.name.clone()],
-        false => {
-            let models = service.models().await?;
-            models.into_iter().filter(|model| model.draws).map(|model| model.name).collect()
-        }
-    };
+    let models = service.drawing_models().await?;
     let (request, options) = (&active.defaults, service.options());
     Ok(Json(Choices {
         model: active.name.clone(),

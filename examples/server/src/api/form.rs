@@ -37,10 +37,11 @@ pub(crate) async fn finish(
     };
     *formed.status_mut() = error.status;
     let headers = formed.headers_mut();
-    for name in [header::RETRY_AFTER, header::ALLOW] {
-        if let Some(value) = response.headers().get(&name) {
-            headers.insert(name, value.clone());
-        }
+    if let Some(after) = error.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+    }
+    if let Some(methods) = response.headers().get(header::ALLOW) {
+        headers.insert(header::ALLOW, methods.clone());
     }
     if error.status == StatusCode::UNAUTHORIZED {
         headers.insert(

@@ -11,9 +11,9 @@ mod small;
 
 use crate::{error::ApiError, service::Service};
 use axum::{
-    Json, Router,
+    Router,
     extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,12 +43,9 @@ impl From<&ApiError> for ErrorBody {
 }
 
 impl IntoResponse for ApiError {
-    /// In the form of the native API. The error itself goes along, for APIs of another form.
+    /// The error itself goes along: `form` gives it the form of the API that was asked.
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(ErrorBody::from(&self))).into_response();
-        if let Some(after) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
-        }
+        let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -1,18 +1,12 @@
 //! `POST /image` and `POST /generate`: the two small services that applications were written against.
 
 use super::Body;
-use crate::{
-    error::ApiError,
-    job::{CancelOnDrop, Job},
-    model::Active,
-    service::Service,
-};
+use crate::{error::ApiError, service::Service};
 use axum::{Json, extract::State};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use sdcpp::ImageRequest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -30,19 +24,6 @@ pub(super) fn form(error: &ApiError) -> Value {
         "details": error.advice.as_deref(),
         "error_code": error.code.to_uppercase(),
     })
-}
-
-/// Draws, and stops if the client goes away.
-async fn drawn(
-    service: &Service,
-    active: &Arc<Active>,
-    request: ImageRequest,
-    limit: Option<Duration>,
-) -> Result<Arc<Job>, ApiError> {
-    let job = service.submit(active, request, limit)?;
-    let _guard = CancelOnDrop(Arc::clone(&job));
-    job.wait().await?;
-    Ok(job)
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(
@@ -137,7 +118,7 @@ async fn image(
     if let Some(seed) = body.seed {
         request.seed = Some(within("seed", seed, 0, i64::from(u32::MAX))?);
     }
-    let job = drawn(&service, &active, request, None).await?;
+    let job = service.draw(&active, request, None).await?;
     let view = job.view();
     let picture =
         view.pictures.into_iter().next().ok_or_else(|| ApiError::internal("no picture"))?;
@@ -222,7 +203,7 @@ async fn generate(
     if let Some(seed) = body.seed {
         request.seed = Some(within("seed", seed, 0, i64::from(u32::MAX))?);
     }
-    let job = drawn(&service, &active, request, Some(GENERATE_LIMIT)).await?;
+    let job = service.draw(&active, request, Some(GENERATE_LIMIT)).await?;
     let Some(Ok(finished)) = job.outcome() else { return Err(ApiError::internal("no outcome")) };
     let picture = finished.pictures.first().ok_or_else(|| ApiError::internal("no picture"))?;
     Ok(Json(GenerateAnswer {

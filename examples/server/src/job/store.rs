@@ -1,8 +1,7 @@
 //! The jobs there are: those that wait and run, and the last ones that ended.
 
 use super::{Finished, Job};
-use crate::{error::ApiError, hidden::Hidden, memory, model::Active};
-use axum::http::StatusCode;
+use crate::{error::ApiError, hidden::Hidden, memory, model::Active, service::blocking};
 use sdcpp::{ImageRequest, PreviewOptions, Watch};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,9 +13,6 @@ use std::{
     time::Duration,
 };
 use uuid::Uuid;
-
-/// When it is worth asking again after the queue was full.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// How many jobs may wait, and how much is kept of those that ended.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +87,7 @@ impl Jobs {
         let (jobs, ended) = (Arc::clone(self), Arc::clone(&job));
         tokio::spawn(async move {
             let outcome = match work.await {
-                Ok(generated) => encoded(generated).await,
+                Ok(generated) => blocking(move || Finished::new(generated)).await,
                 Err(error) => Err(jobs.hidden.clean_error(error.into())),
             };
             if let Err(error) = &outcome {
@@ -116,13 +112,7 @@ impl Jobs {
         if self.open().len() < most {
             return Ok(());
         }
-        let limit = self.limits.queue;
-        let full = ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "queue_full",
-            format!("{limit} jobs wait already, as many as may"),
-        );
-        Err(ApiError { retry_after: Some(RETRY), ..full.advise("try again in a few seconds") })
+        Err(sdcpp::Error::QueueFull { limit: self.limits.queue }.into())
     }
 
     /// Takes no more jobs on.
@@ -194,10 +184,4 @@ impl Jobs {
         }
         ended.push_back(job);
     }
-}
-
-async fn encoded(generated: sdcpp::Generated) -> Result<Finished, ApiError> {
-    tokio::task::spawn_blocking(move || Finished::new(generated))
-        .await
-        .map_err(|error| ApiError::internal(format!("the pictures were not encoded: {error}")))?
 }

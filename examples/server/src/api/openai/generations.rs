@@ -4,7 +4,7 @@ use super::{
     encode::{Format, Images, images},
     size,
 };
-use crate::{api::Body, error::ApiError, job::CancelOnDrop, model::Active, service::Service};
+use crate::{api::Body, error::ApiError, model::Active, service::Service};
 use axum::{
     Json,
     extract::State,
@@ -87,10 +87,7 @@ impl GenerationBody {
                 return Err(ApiError::invalid("response_format", other, "b64_json, url"));
             }
         };
-        let job = service.submit(active, request, None)?;
-        let guard = CancelOnDrop(Arc::clone(&job));
-        job.wait().await?;
-        drop(guard);
+        let job = service.draw(active, request, None).await?;
         images(job, format, base).await.map(Json)
     }
 }

@@ -17,11 +17,6 @@ pub(super) fn router() -> OpenApiRouter<Service> {
 async fn models(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
     let model =
         |name: &str| json!({ "id": name, "object": "model", "created": 0, "owned_by": "local" });
-    let data: Vec<_> = if service.options().is_mock() {
-        vec![model("mock")]
-    } else {
-        let models = service.models().await?;
-        models.iter().filter(|entry| entry.draws).map(|entry| model(&entry.name)).collect()
-    };
+    let data: Vec<_> = service.drawing_models().await?.iter().map(|name| model(name)).collect();
     Ok(Json(json!({ "object": "list", "data": data })))
 }

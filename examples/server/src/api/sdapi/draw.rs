@@ -1,10 +1,13 @@
 //! `txt2img` and `img2img`: the answer comes when the pictures are drawn.
 
 use super::{answer::Drawn, request::DrawBody};
-use crate::{api::Body, error::ApiError, job::CancelOnDrop, service::Service};
+use crate::{
+    api::Body,
+    error::ApiError,
+    service::{Service, blocking},
+};
 use axum::{Json, extract::State};
 use serde_json::Value;
-use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn router() -> OpenApiRouter<Service> {
@@ -55,12 +58,8 @@ async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<D
     let echo = body.clone();
     // Base64 and PNG take a while.
     let request = service.prepare(&active, move || body.request(&defaults, img2img)).await?;
-    let job = service.submit(&active, request, None)?;
-    // A client that goes away has this future dropped.
-    let guard = CancelOnDrop(Arc::clone(&job));
-    job.wait().await?;
-    drop(guard);
-    crate::service::blocking(move || Drawn::new(&job, &echo)).await.map(Json)
+    let job = service.draw(&active, request, None).await?;
+    blocking(move || Drawn::new(&job, &echo)).await.map(Json)
 }
 
 /// What was asked for, as it is told back: without the pictures, which can be large.

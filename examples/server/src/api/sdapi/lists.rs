@@ -70,11 +70,7 @@ async fn models(State(service): State<Service>) -> Result<Json<Value>, ApiError>
             "config": null,
         })
     };
-    if service.options().is_mock() {
-        return Ok(Json(json!([model("mock")])));
-    }
-    let models = service.models().await?;
-    Ok(Json(models.iter().filter(|entry| entry.draws).map(|entry| model(&entry.name)).collect()))
+    Ok(Json(service.drawing_models().await?.iter().map(|name| model(name)).collect()))
 }
 
 /// VAEs cannot be chosen by themselves: a preset beside the model names them.
