@@ -11,6 +11,7 @@ mod guard;
 mod hash;
 mod hidden;
 mod job;
+mod limits;
 mod memory;
 mod model;
 mod options;

@@ -2,19 +2,16 @@
 
 use crate::error::ApiError;
 use clap::{ArgAction, Parser};
-use sdcpp::{ImageRequest, InpaintArea};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// Pixels that a given picture may have a side.
-pub(crate) const MAX_GIVEN_SIDE: u32 = 4096;
-
 /// Local pictures over HTTP: A1111's API, OpenAI's, and jobs with progress.
-#[derive(Debug, Clone, Default, Parser, Deserialize)]
+#[derive(Debug, Clone, Default, Parser, Deserialize, Serialize)]
 #[command(name = "sdcpp-server", version)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -106,7 +103,7 @@ impl Options {
     pub fn load() -> Result<Self, String> {
         let given = Self::parse();
         match &given.config {
-            Some(path) => Ok(Self::read(path)?.overridden_by(given.clone())),
+            Some(path) => given.clone().above(Self::read(path)?),
             None => Ok(given),
         }
     }
@@ -116,33 +113,19 @@ impl Options {
         toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    fn overridden_by(self, given: Self) -> Self {
-        let list = |given: Vec<String>, file| if given.is_empty() { file } else { given };
-        Self {
-            config: given.config,
-            listen: given.listen.or(self.listen),
-            port: given.port.or(self.port),
-            model: given.model.or(self.model),
-            models: given.models.or(self.models),
-            loras: given.loras.or(self.loras),
-            max_concurrent: given.max_concurrent.or(self.max_concurrent),
-            queue_limit: given.queue_limit.or(self.queue_limit),
-            timeout_seconds: given.timeout_seconds.or(self.timeout_seconds),
-            threads: given.threads.or(self.threads),
-            isolated: given.isolated.or(self.isolated),
-            mock: given.mock.or(self.mock),
-            api_keys: list(given.api_keys, self.api_keys),
-            cors_allow_origins: list(given.cors_allow_origins, self.cors_allow_origins),
-            allowed_hosts: list(given.allowed_hosts, self.allowed_hosts),
-            max_batch: given.max_batch.or(self.max_batch),
-            max_side: given.max_side.or(self.max_side),
-            max_steps: given.max_steps.or(self.max_steps),
-            max_body_bytes: given.max_body_bytes.or(self.max_body_bytes),
-            keep_jobs: given.keep_jobs.or(self.keep_jobs),
-            keep_bytes: given.keep_bytes.or(self.keep_bytes),
-            log_level: given.log_level.or(self.log_level),
-            api: given.api,
-        }
+    /// These, above those of the file: what is given is given by flag or variable.
+    fn above(self, file: Self) -> Result<Self, String> {
+        let object = |options: &Self| match serde_json::to_value(options) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err("options are no object".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut all = object(&file)?;
+        let nothing =
+            |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        all.extend(object(&self)?.into_iter().filter(|(_, value)| !nothing(value)));
+        let all = serde_json::from_value(Value::Object(all)).map_err(|error| error.to_string())?;
+        Ok(Self { config: self.config, api: self.api, ..all })
     }
 
     /// Lists without spaces around their values. An empty key would let everybody in, so it is refused.
@@ -192,80 +175,6 @@ impl Options {
         }
     }
 
-    /// Refuses what would keep the service busy for too long.
-    ///
-    /// # Errors
-    /// The field, its value and what is allowed.
-    pub(crate) fn check(&self, request: &ImageRequest) -> Result<(), ApiError> {
-        let side = self.max_side();
-        let hires = request.hires.as_ref().map(|hires| match hires.target_size {
-            Some((width, height)) => f64::from(width.max(height)),
-            None => f64::from(hires.scale) * f64::from(request.width.max(request.height)),
-        });
-        // A continued picture has the size of the given one, and what is added.
-        let continued = request.outpaint.as_ref().zip(request.init_image.as_ref());
-        let continued = continued.map(|(added, picture)| {
-            let width = picture.width().saturating_add(added.left).saturating_add(added.right);
-            let height = picture.height().saturating_add(added.top).saturating_add(added.bottom);
-            width.max(height)
-        });
-        let sampling = &request.sampling;
-        // As many steps as there are sigmas, less the last.
-        let sigmas =
-            u32::try_from(sampling.custom_sigmas.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        let hires_steps = request.hires.as_ref().and_then(|hires| hires.steps).unwrap_or(0);
-        let given = [&request.init_image, &request.control_image]
-            .into_iter()
-            .flatten()
-            .chain(&request.reference_images)
-            .map(|picture| picture.width().max(picture.height()));
-        for (field, value, most) in [
-            ("a given picture's side", given.max().unwrap_or(0), MAX_GIVEN_SIDE),
-            ("custom_sigmas", sigmas, self.max_steps()),
-            ("hires.steps", hires_steps, self.max_steps()),
-            ("outpaint", continued.unwrap_or(0), side),
-            ("batch", request.batch, self.max_batch()),
-            ("width", request.width, side),
-            ("height", request.height, side),
-            ("hires", hires.unwrap_or(0.0).ceil() as u32, side),
-            ("steps", request.sampling.steps, self.max_steps()),
-        ] {
-            if value > most {
-                return Err(ApiError::invalid(
-                    field,
-                    value,
-                    &format!("up to {most} on this server"),
-                ));
-            }
-        }
-        // A part that is drawn anew comes back in the picture's own size.
-        let (width, height) = match (&request.init_image, request.inpaint.area) {
-            (Some(picture), InpaintArea::OnlyMasked { .. }) if request.mask.is_some() => {
-                picture.dimensions()
-            }
-            _ => (request.width, request.height),
-        };
-        let pixels = u64::from(width) * u64::from(height) * u64::from(request.batch);
-        let most = u64::from(side).pow(2) * u64::from(self.max_batch());
-        if pixels > most {
-            let allowed = format!("up to {most} on this server");
-            return Err(ApiError::invalid("the pixels of all pictures", pixels, &allowed));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn max_batch(&self) -> u32 {
-        self.max_batch.unwrap_or(32)
-    }
-
-    pub(crate) fn max_side(&self) -> u32 {
-        self.max_side.unwrap_or(2048)
-    }
-
-    pub(crate) fn max_steps(&self) -> u32 {
-        self.max_steps.unwrap_or(150)
-    }
-
     pub(crate) fn max_body_bytes(&self) -> usize {
         self.max_body_bytes.unwrap_or(64 << 20)
     }
@@ -281,50 +190,13 @@ mod tests {
         let path = folder.path().join("server.toml");
         std::fs::write(&path, "port = 9000\nqueue_limit = 3\napi_key = [\"a\"]\n").unwrap();
         let given = Options::parse_from(["sdcpp-server", "--port", "9001", "--listen"]);
-        let options = Options::read(&path).unwrap().overridden_by(given);
+        let options = given.above(Options::read(&path).unwrap()).unwrap();
         assert_eq!(options.address().to_string(), "0.0.0.0:9001");
         assert_eq!(
             (options.queue_limit(), options.api_keys.as_slice()),
             (3, ["a".to_owned()].as_slice())
         );
         assert_eq!(options.time_limit(), Some(Duration::from_secs(600)));
-    }
-
-    #[test]
-    fn what_would_take_too_long_is_refused() {
-        let options = Options { max_side: Some(512), ..Options::default() };
-        let request =
-            |set: fn(ImageRequest) -> ImageRequest| set(ImageRequest::new("x").size(256, 256));
-        assert!(options.check(&request(|r| r)).is_ok());
-        for (set, field) in [
-            (request(|r| r.batch(33)), "batch is 33"),
-            (request(|r| r.size(513, 64)), "width is 513"),
-            (request(|r| r.steps(151)), "steps is 151"),
-            (request(|r| r.custom_sigmas(vec![1.0; 153])), "custom_sigmas is 152"),
-            (
-                request(|r| r.init_image(image::RgbImage::new(4097, 1))),
-                "a given picture's side is 4097",
-            ),
-            (
-                request(|r| {
-                    let area = InpaintArea::OnlyMasked { padding: 0 };
-                    let r = r.init_image(image::RgbImage::new(4096, 4096)).batch(32);
-                    r.mask(image::GrayImage::new(4096, 4096))
-                        .inpaint(sdcpp::Inpaint::new().area(area))
-                }),
-                "the pixels of all pictures is 536870912",
-            ),
-            (
-                request(|r| {
-                    let added = sdcpp::Outpaint::new(300, 0, 0, 0);
-                    r.init_image(image::RgbImage::new(256, 256)).outpaint(added)
-                }),
-                "outpaint is 556",
-            ),
-            (request(|r| r.hires(sdcpp::HiresFix::default().scale(2.1))), "hires is 538"),
-        ] {
-            assert!(options.check(&set).unwrap_err().message.starts_with(field), "{field}");
-        }
     }
 
     #[test]

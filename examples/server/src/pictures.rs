@@ -1,6 +1,6 @@
 //! Pictures in the bodies of requests: base64 of PNG or JPEG, checked for size before they are decoded.
 
-use crate::{error::ApiError, options::MAX_GIVEN_SIDE};
+use crate::{error::ApiError, limits::MAX_GIVEN_SIDE};
 use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
 use sdcpp::ImageRequest;
 use serde_json::json;
