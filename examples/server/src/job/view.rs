@@ -54,6 +54,8 @@ pub struct JobView {
     pub status: JobStatus,
     /// The name of the model.
     pub model: String,
+    /// What it was asked for.
+    pub prompt: String,
     /// Whether its pictures are patterns, drawn without a model.
     pub mock: bool,
     /// When it was accepted, as RFC 3339.
@@ -128,6 +130,7 @@ impl Job {
             id: self.id,
             status: status(outcome, &state),
             model: self.model.clone(),
+            prompt: self.request.prompt.clone(),
             mock: self.mock,
             created_at: time(self.created),
             started_at: state.started.map(time),
