@@ -19,7 +19,7 @@ const gallery = new Gallery(
   tell,
 );
 const viewer = new Viewer($("viewer"), gallery, tell);
-const queue = new Queue($("queue"), $("jobs"), $("job"), ended, tell);
+const queue = new Queue({ section: $("queue"), list: $("jobs"), template: $("job") }, { changed: showProgress, ended }, tell);
 /** The jobs that this page asked for. */
 const own = new Set();
 
@@ -36,7 +36,6 @@ function tell(error) {
 
 function ended(job) {
   gallery.add(job);
-  showTitle();
   if (!own.delete(job.id)) return;
   if (job.status === "done") {
     const cached = job.cached ? " from the cache" : "";
@@ -50,8 +49,12 @@ function ended(job) {
   }
 }
 
-function showTitle() {
-  document.title = queue.progress === null ? "sdcpp" : `${Math.round(100 * queue.progress)} % · sdcpp`;
+/** How far it is, in the window's title and above the button: the queue may be out of sight. */
+function showProgress() {
+  const { progress } = queue;
+  document.title = progress === null ? "sdcpp" : `${Math.round(100 * progress)} % · sdcpp`;
+  $("overall").hidden = progress === null;
+  $("overall").value = progress ?? 0;
 }
 
 async function showHealth() {
@@ -106,7 +109,6 @@ async function turn() {
     // That it does not answer is said above; with a key that is not taken, it is begun anew.
     if (error.status === 401) return tell(error);
   }
-  showTitle();
   await showHealth();
   again(document.hidden ? TURNS.hidden : queue.isEmpty ? TURNS.idle : TURNS.busy);
 }

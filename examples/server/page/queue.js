@@ -22,16 +22,18 @@ export class Queue {
   #section;
   #list;
   #template;
+  #changed;
   #ended;
   #tell;
   #rows = new Map();
   #done = new Set();
 
-  /** Calls `ended` with each job that ends while it is here, and `tell` with errors of cancelling. */
-  constructor(section, list, template, ended, tell) {
+  /** Calls `ended` with each job that ends while it is here, `changed` at each change, and `tell` with errors. */
+  constructor({ section, list, template }, { changed, ended }, tell) {
     this.#section = section;
     this.#list = list;
     this.#template = template;
+    this.#changed = changed;
     this.#ended = ended;
     this.#tell = tell;
     document.addEventListener("visibilitychange", () => {
@@ -102,6 +104,7 @@ export class Queue {
     row.element.querySelector("progress").value = job.progress;
     row.element.querySelector(".words").textContent = words(job);
     if (job.status === "running") this.#preview(row);
+    this.#changed();
   }
 
   async #cancel(row, button) {
@@ -123,6 +126,7 @@ export class Queue {
     const focused = row.element.contains(document.activeElement);
     row.element.remove();
     this.#section.hidden = this.isEmpty;
+    this.#changed();
     // Who works by keyboard is not thrown out of the list.
     if (focused) (this.#list.querySelector(".cancel") ?? document.getElementById("draw")).focus();
     this.#follow();

@@ -24,6 +24,7 @@ def draws_a_picture(page: Page) -> None:
 
 def cancels(page: Page) -> None:
     settings(page, "a long one", 150, 128)
+    field(page, "Pictures").fill("8")
     row = page.locator(f'.job[data-job="{asks(page)}"]')
     expect(row.locator(".words")).to_contain_text(re.compile("step [1-9]"), timeout=SLOW)
     expect(row.locator("img")).to_be_visible(timeout=SLOW)
@@ -34,9 +35,11 @@ def cancels(page: Page) -> None:
 
 def queues(page: Page, context: BrowserContext, url: str, shots) -> None:
     """Several jobs at once, which another page sees and can cancel."""
-    settings(page, "first", 150, 128)
+    settings(page, "a blue square", 150, 128)
+    # So many that none is done before it is cancelled.
+    field(page, "Pictures").fill("8")
     first = asks(page)
-    field(page, "Prompt").fill("second")
+    field(page, "Prompt").fill("a green triangle")
     second = asks(page)
     rows = page.locator(".job")
     expect(rows).to_have_count(2)
@@ -45,16 +48,17 @@ def queues(page: Page, context: BrowserContext, url: str, shots) -> None:
     page.screenshot(path=shots / "drawing.png")
     other = opened(context.new_page(), url)
     expect(other.locator(".job")).to_have_count(2, timeout=SLOW)
-    other.get_by_role("button", name="Cancel second").click()
+    other.get_by_role("button", name="Cancel a green triangle").click()
     expect(page.locator(f'.job[data-job="{second}"]')).to_have_count(0, timeout=SLOW)
     expect(page.locator(f'.job[data-job="{first}"]')).to_have_count(1)
     page.bring_to_front()
-    page.get_by_role("button", name="Cancel first").click()
+    page.get_by_role("button", name="Cancel a blue square").click()
     expect(rows).to_have_count(0, timeout=SLOW)
     other.close()
+    field(page, "Pictures").fill("1")
 
 
-def shows_errors(page: Page, shots) -> None:
+def is_refused(page: Page) -> None:
     settings(page, "a red circle", 3)
     # The form's own limit is lifted: it is the server that refuses.
     page.locator("#steps").evaluate("(input) => input.removeAttribute('max')")
@@ -63,7 +67,9 @@ def shows_errors(page: Page, shots) -> None:
     expect(page.get_by_role("alert")).to_contain_text("steps is 5000")
     expect(field(page, "Steps")).to_be_focused()
     expect(field(page, "Steps")).to_have_attribute("aria-invalid", "true")
-    page.screenshot(path=shots / "error.png")
+
+
+def draws_after_a_refusal(page: Page) -> None:
     field(page, "Steps").fill("3")
     draws(page)
     expect(page.get_by_role("alert")).to_be_hidden()
@@ -116,7 +122,7 @@ def second_pass(page: Page) -> None:
     page.get_by_label("Hires fix").uncheck()
     button(page.locator(".card").first, "Use these settings").click()
     expect(page.get_by_label("Hires fix")).to_be_checked()
-    expect(field(page, "Times as large")).to_have_value("2")
+    expect(field(page, "Upscale by")).to_have_value("2")
     expect(field(page, "Width")).to_have_value("64")
     page.get_by_label("Hires fix").uncheck()
 

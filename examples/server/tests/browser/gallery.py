@@ -3,6 +3,7 @@
 import json
 import urllib.request
 
+import looks
 from playwright.sync_api import Page, expect
 from steps import SLOW, button, field, opened, pictures
 
@@ -56,8 +57,7 @@ def shows_more(page: Page, url: str) -> None:
     expect(pictures(page).first).to_contain_text("a pattern, drawn without a model")
 
 
-def opens_in_full_size(page: Page) -> None:
-    page.keyboard.press("Escape")
+def opens_in_full_size(page: Page, shots) -> None:
     shown = page.get_by_role("dialog")
     second = button(pictures(page).nth(2), "picture 13: open in full size")
     second.focus()
@@ -66,6 +66,7 @@ def opens_in_full_size(page: Page) -> None:
     expect(shown).to_contain_text("picture 13: 64 × 64")
     page.keyboard.press("ArrowRight")
     expect(shown).to_contain_text("picture 12: 64 × 64")
+    looks.in_both_schemes(page, "viewer", shots)
     button(shown, "Previous").click()
     expect(shown).to_contain_text("picture 13: 64 × 64")
     page.keyboard.press("Escape")

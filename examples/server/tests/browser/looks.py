@@ -1,7 +1,7 @@
 """How the page looks, and whether everybody can use it."""
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 axe = Axe()
 
@@ -55,10 +55,13 @@ def fits(page: Page, where: str) -> None:
     assert width <= window, f"{where}: the page is {width} pixels wide, and the window {window}"
 
 
-def in_both_schemes(page: Page, where: str, shots) -> None:
+def in_both_schemes(page: Page, where: str, shots, part: Locator | None = None) -> None:
+    """Screenshots of the page, scrolled to a part of it, after it was looked at."""
     for scheme in ["light", "dark"]:
         page.emulate_media(color_scheme=scheme)
         everybody_can_use(page, f"{where}, {scheme}")
+        if part:
+            part.scroll_into_view_if_needed()
         page.screenshot(path=shots / f"{where}-{scheme}.png")
     page.emulate_media(color_scheme="light")
     fits(page, where)

@@ -15,7 +15,7 @@ def repaints(page: Page, shots) -> None:
     opens(page, BLUE)
     expect(field(page, "Width")).to_have_value("128")
     settings(page, "a red circle", 12, 128)
-    field(page, "How much changes").fill("1")
+    field(page, "Denoising strength").fill("1")
     field(page, "Brush size").fill("40")
     canvas = page.locator("#mask")
     canvas.scroll_into_view_if_needed()
