@@ -49,7 +49,7 @@ export class Gallery {
     let shown;
     do {
       // Those that wait and those that were cancelled are in the list too.
-      this.#limit = Math.max(this.#limit, wanted) + PAGE;
+      this.#limit = Math.max(2 * this.#limit, wanted + PAGE);
       jobs = await service.jobs(this.#limit);
       shown = jobs.filter(isShown);
     } while (shown.length <= wanted && jobs.length === this.#limit);

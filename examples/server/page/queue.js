@@ -61,7 +61,9 @@ export class Queue {
         this.show(await service.job(id));
       } catch (error) {
         if (error.status !== 404) throw error;
+        const gone = name(this.#rows.get(id).job);
         this.#remove(id);
+        this.#tell(new Error(`The server has forgotten the job “${gone}”.`));
       }
     }
   }

@@ -31,7 +31,7 @@ export class Viewer {
     image.src = picture.address;
     image.alt = picture.title;
     find(".caption").textContent = `${picture.title}: ${picture.width} × ${picture.height}, seed ${picture.seed}`;
-    find(".save").href = picture.address;
+    find(".save").href = find(".alone").href = picture.address;
     find(".save").download = `${picture.seed}.png`;
     const cards = this.#gallery.pictures;
     find(".previous").disabled = card === cards[0];

@@ -1,6 +1,7 @@
 """Many pictures, and a key: with patterns, which are drawn at once."""
 
 import json
+import re
 import urllib.request
 
 import looks
@@ -67,6 +68,10 @@ def opens_in_full_size(page: Page, shots) -> None:
     page.keyboard.press("ArrowRight")
     expect(shown).to_contain_text("picture 12: 64 × 64")
     looks.in_both_schemes(page, "viewer", shots)
+    with page.expect_popup() as alone:
+        shown.get_by_role("link", name="In its own tab").click()
+    expect(alone.value.locator("img")).to_have_js_property("naturalWidth", 64)
+    alone.value.close()
     button(shown, "Previous").click()
     expect(shown).to_contain_text("picture 13: 64 × 64")
     page.keyboard.press("Escape")
@@ -86,6 +91,25 @@ def deletes(page: Page, url: str) -> None:
     opened(page, url, "mock")
     expect(pictures(page)).to_have_count(12)
     expect(pictures(page).first).to_have_attribute("aria-label", "picture 13")
+
+
+def tells_what_became_of_a_picture(page: Page, url: str) -> None:
+    """A server with a cache of answers and a filter of pictures says so."""
+    def filtered(route) -> None:
+        jobs = route.fetch().json()
+        jobs[0]["cached"] = True
+        jobs[0]["pictures"][0]["safety"] = {"allowed": True, "reason": None}
+        jobs[1]["pictures"][0]["safety"] = {"allowed": False, "reason": "it shows a red circle"}
+        route.fulfill(json=jobs)
+
+    page.route("**/api/v1/jobs?*", filtered)
+    opened(page, url, "mock")
+    cards = page.locator("#gallery .card")
+    expect(cards.nth(0)).to_contain_text("from the cache")
+    expect(cards.nth(0).locator("img")).to_have_attribute("src", re.compile("^blob:"))
+    expect(cards.nth(1)).to_contain_text("Not shown: it shows a red circle")
+    expect(cards.nth(1).locator("img")).to_have_count(0)
+    page.unroute("**/api/v1/jobs?*")
 
 
 def sees_what_others_do(page: Page, url: str) -> None:

@@ -80,6 +80,7 @@ with sync_playwright() as playwright:
     gallery.shows_more(page, PATTERNS)
     gallery.opens_in_full_size(page, SHOTS)
     gallery.deletes(page, PATTERNS)
+    gallery.tells_what_became_of_a_picture(page, PATTERNS)
     gallery.sees_what_others_do(page, PATTERNS)
     looks.in_both_schemes(page, "gallery", SHOTS)
     done("gallery")
