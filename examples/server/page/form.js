@@ -14,7 +14,6 @@ const $ = (id) => document.getElementById(id);
 const form = $("form");
 const kept = [...form.querySelectorAll("[data-keep]")];
 let defaults = {};
-let model = "";
 
 function option(value, text) {
   const made = document.createElement("option");
@@ -32,7 +31,7 @@ function reflect() {
 function remember() {
   const value = (field) => (field.type === "checkbox" ? field.checked : field.value);
   const values = Object.fromEntries(kept.map((field) => [field.id, value(field)]));
-  storage.set(REMEMBERED, JSON.stringify({ model, values }));
+  storage.set(REMEMBERED, JSON.stringify({ model: $("model").value, values }));
 }
 
 /** Sets fields by their ids. */
@@ -48,15 +47,12 @@ export function fill(values) {
   remember();
 }
 
-/** What was remembered; of another model, the texts only: its size and steps are of no use here. */
 function remembered() {
   try {
-    const last = JSON.parse(storage.get(REMEMBERED)) ?? { values: {} };
-    if (last.model === model) return last.values;
-    return Object.fromEntries(TEXTS.map((id) => [id, last.values[id]]));
+    return JSON.parse(storage.get(REMEMBERED)) ?? { values: {} };
   } catch {
     // Not written by this page.
-    return {};
+    return { values: {} };
   }
 }
 
@@ -64,7 +60,6 @@ function remembered() {
 export function offer(choices) {
   const named = (list) => list.map(({ name, label }) => option(name, label));
   $("model").replaceChildren(...choices.models.map((name) => option(name, name)));
-  $("model").value = choices.model;
   $("sampler").replaceChildren(option("", "automatic"), ...named(choices.samplers));
   $("scheduler").replaceChildren(option("", "automatic"), ...named(choices.schedulers));
   $("hires_upscaler").replaceChildren(...named(choices.upscalers));
@@ -73,8 +68,13 @@ export function offer(choices) {
   $("steps").max = $("hires_steps").max = choices.limits.steps;
   $("batch").max = choices.limits.batch;
   $("width").max = $("height").max = choices.limits.side;
-  ({ defaults, model } = choices);
-  fill({ ...defaults, ...remembered() });
+  ({ defaults } = choices);
+  const { model, values } = remembered();
+  const isHere = choices.models.includes(model);
+  $("model").value = isHere ? model : choices.model;
+  // Without their model, size and steps are of no use, and words are.
+  const texts = Object.fromEntries(TEXTS.map((id) => [id, values[id]]));
+  fill({ ...defaults, ...(isHere ? values : texts) });
 }
 
 /** A request of what the fields say. */

@@ -15,7 +15,8 @@ export class Gallery {
   #templates;
   #does;
   #tell;
-  #limit = 0;
+  /** The earliest job that was read. */
+  #before = null;
   /** The cards of each job. */
   #cards = new Map();
   /** The picture of each card. */
@@ -42,20 +43,21 @@ export class Gallery {
     });
   }
 
-  /** Shows so many jobs more, of those before. */
+  /** Shows as many jobs more as a page has, of those before. */
   async load() {
-    const wanted = this.#cards.size + PAGE;
-    let jobs;
-    let shown;
-    do {
-      // Those that wait and those that were cancelled are in the list too.
-      this.#limit = Math.max(2 * this.#limit, wanted + PAGE);
-      jobs = await service.jobs(this.#limit);
-      shown = jobs.filter(isShown);
-    } while (shown.length <= wanted && jobs.length === this.#limit);
-    for (const job of shown.slice(0, wanted)) this.add(job);
-    this.#more.hidden = shown.length <= wanted;
-    this.#reflect();
+    let missing = PAGE;
+    while (missing > 0) {
+      const jobs = await service.jobs(PAGE, this.#before);
+      for (const job of jobs) {
+        // Those that wait and those that were cancelled are in the list too.
+        if (missing === 0) break;
+        this.#before = job.id;
+        if (isShown(job) && !this.#cards.has(job.id)) missing -= 1;
+        this.add(job);
+      }
+      if (jobs.length < PAGE) break;
+    }
+    this.#more.hidden = (await service.jobs(1, this.#before)).length === 0;
   }
 
   /** Takes the last jobs: shows those that ended since, and forgets those that the server has forgotten. */

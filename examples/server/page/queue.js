@@ -11,7 +11,7 @@ export function name(job) {
 }
 
 function words(job) {
-  if (job.status === "queued") return "waiting";
+  if (job.status === "queued") return job.restarts > 0 ? "waiting, again since the server was restarted" : "waiting";
   const picture = job.images > 1 ? `picture ${Math.max(job.image, 1)} of ${job.images}, ` : "";
   const steps = job.stage === "sampling" ? ` step ${job.step} of ${job.steps}` : "";
   const eta = job.eta_seconds ? `, about ${Math.ceil(job.eta_seconds)} s more` : "";

@@ -40,8 +40,8 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 export const choices = () => json("/api/v1/choices");
 export const health = async () => (await fetch("/health")).json();
-/** The last jobs, the newest first. */
-export const jobs = (limit) => json(`/api/v1/jobs?limit=${limit}`);
+/** The last jobs, the newest first; or of those before a job, by its number. */
+export const jobs = (limit, before) => json(`/api/v1/jobs?limit=${limit}${before ? `&before=${before}` : ""}`);
 export const job = (id) => json(`/api/v1/jobs/${id}`);
 export const submit = (request) => json("/api/v1/jobs", { method: "POST", body: JSON.stringify(request) });
 /** Stops a job, or forgets one that has ended. */

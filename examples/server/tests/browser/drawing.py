@@ -84,7 +84,7 @@ def wrong_fields_are_shown_where_they_are_folded_away(page: Page) -> None:
     button(page, "Draw").click()
     expect(field(page, "Clip skip")).to_be_visible()
     expect(field(page, "Clip skip")).to_be_focused()
-    button(page, "The model's settings").click()
+    button(page, "Default settings").click()
     expect(field(page, "Clip skip")).to_have_value("")
     expect(field(page, "Steps")).to_have_value("12")
 
@@ -150,6 +150,6 @@ def remembers(page: Page, url: str) -> None:
     expect(page.locator("#sampler option:checked")).to_have_text("Heun")
     unfold(page, "More settings")
     expect(page.get_by_label("VAE tiling")).to_be_checked()
-    button(page, "The model's settings").click()
+    button(page, "Default settings").click()
     expect(page.get_by_label("VAE tiling")).not_to_be_checked()
     expect(field(page, "Prompt")).to_have_value("remembered")

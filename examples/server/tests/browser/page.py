@@ -75,7 +75,8 @@ with sync_playwright() as playwright:
     looks.in_both_schemes(phone, "phone-pictures", SHOTS, phone.locator(".card").nth(1))
     done("phone")
 
-    page = watched(browser.new_page(viewport={"width": 1200, "height": 900}))
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = watched(context.new_page())
     gallery.asks_for_the_key(page, PATTERNS)
     gallery.shows_more(page, PATTERNS)
     gallery.opens_in_full_size(page, SHOTS)
