@@ -1,12 +1,28 @@
 // What is painted on the picture: strokes, which can be taken back.
 
-const COLOUR = "rgb(255, 60, 60)";
+/** Stripes of two colours, which are seen on any picture. */
+function stripes(view, side) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = side;
+  const half = side / 2;
+  const paint = tile.getContext("2d");
+  paint.fillStyle = "#fff";
+  paint.fillRect(0, 0, side, side);
+  paint.fillStyle = "#c2188f";
+  for (const points of [[[0, 0], [half, 0], [0, half]], [[side, 0], [side, half], [half, side], [0, side]]]) {
+    paint.beginPath();
+    for (const [x, y] of points) paint.lineTo(x, y);
+    paint.fill();
+  }
+  return view.createPattern(tile, "repeat");
+}
 
 export class Brush {
   #canvas;
   #cursor;
   #size;
   #erases;
+  #colour = null;
   #strokes = [];
   #at = { x: 0, y: 0 };
 
@@ -41,6 +57,7 @@ export class Brush {
     this.#canvas.width = width;
     this.#canvas.height = height;
     this.#at = { x: width / 2, y: height / 2 };
+    this.#colour = stripes(this.#view, Math.max(4, Math.round(Math.min(width, height) / 20)));
     this.clear();
   }
 
@@ -57,7 +74,7 @@ export class Brush {
   /** White where there is paint, as the address of a PNG; null where nothing is painted. */
   mask() {
     const { width, height } = this.#canvas;
-    const pixels = this.#canvas.getContext("2d").getImageData(0, 0, width, height);
+    const pixels = this.#view.getImageData(0, 0, width, height);
     let painted = false;
     for (let i = 0; i < pixels.data.length; i += 4) {
       const white = pixels.data[i + 3] >= 128;
@@ -71,6 +88,10 @@ export class Brush {
     canvas.height = height;
     canvas.getContext("2d").putImageData(pixels, 0, 0);
     return canvas.toDataURL("image/png");
+  }
+
+  get #view() {
+    return this.#canvas.getContext("2d", { willReadFrequently: true });
   }
 
   get #width() {
@@ -96,7 +117,9 @@ export class Brush {
 
   #key(event) {
     const step = Math.max(1, this.#width / 2);
-    const arrow = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    const arrow = {
+      ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step],
+    }[event.key];
     const undoes = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
     if (!arrow && !undoes && event.key !== " ") return;
     event.preventDefault();
@@ -125,19 +148,18 @@ export class Brush {
 
   /** Draws a stroke from one of its points on. */
   #draw(stroke, first) {
-    const view = this.#canvas.getContext("2d", { willReadFrequently: true });
+    const view = this.#view;
     view.globalCompositeOperation = stroke.erases ? "destination-out" : "source-over";
     view.lineCap = view.lineJoin = "round";
     view.lineWidth = stroke.width;
-    view.strokeStyle = COLOUR;
+    view.strokeStyle = this.#colour;
     view.beginPath();
     for (const { x, y } of stroke.points.slice(first)) view.lineTo(x, y);
     view.stroke();
   }
 
   #redraw() {
-    const view = this.#canvas.getContext("2d", { willReadFrequently: true });
-    view.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    this.#view.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     for (const stroke of this.#strokes) this.#draw(stroke, 0);
   }
 }

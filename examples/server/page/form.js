@@ -114,7 +114,8 @@ export function takeSize(width, height) {
 }
 
 function open(field) {
-  for (let around = field.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
+  const around = field.closest("details");
+  if (around) around.open = true;
 }
 
 /** Marks the field that an error names first, and leads there. */

@@ -66,7 +66,9 @@ export class Gallery {
     for (const job of jobs) if (isShown(job) && job.id > newest) this.add(job);
     const known = new Set(jobs.map((job) => job.id));
     const oldest = isAll ? "" : jobs.at(-1)?.id ?? "";
-    for (const id of this.#cards.keys()) if (id >= oldest && !known.has(id)) this.#forget(id);
+    // One that is newer than all of these came after they were listed.
+    const last = jobs[0]?.id ?? "";
+    for (const id of this.#cards.keys()) if (id >= oldest && id <= last && !known.has(id)) this.#forget(id);
   }
 
   /** Shows a job that has ended, at its place. */

@@ -15,11 +15,16 @@ const TURNS = { busy: 1500, idle: 5000, hidden: 10000 };
 
 const gallery = new Gallery(
   { place: $("gallery"), more: $("show-more"), empty: $("empty"), card: $("card"), failure: $("failure") },
-  { use: form.useSettings, over: (bytes) => over.open(bytes).catch(tell), view: (card) => viewer.show(card).catch(tell) },
+  {
+    use: form.useSettings,
+    over: (bytes) => over.open(bytes).catch(tell),
+    view: (card) => viewer.show(card).catch(tell),
+  },
   tell,
 );
 const viewer = new Viewer($("viewer"), gallery, tell);
-const queue = new Queue({ section: $("queue"), list: $("jobs"), template: $("job") }, { changed: showProgress, ended }, tell);
+const places = { section: $("queue"), list: $("jobs"), template: $("job") };
+const queue = new Queue(places, { changed: showProgress, ended }, tell);
 /** The jobs that this page asked for. */
 const own = new Set();
 

@@ -58,6 +58,7 @@ export async function open(blob) {
   takeSize(width, height);
   $("over").open = true;
   $("opened").hidden = $("opened").disabled = false;
+  $("over-note").textContent = "(one is opened)";
   showMode();
   $("stage").scrollIntoView({ block: "nearest" });
   ($("mode-continue").checked ? $("frame").querySelector("[tabindex]") : $("mask")).focus({ preventScroll: true });
@@ -68,6 +69,7 @@ function close() {
   image = null;
   $("init").value = "";
   $("opened").hidden = $("opened").disabled = true;
+  $("over-note").textContent = "";
   $("init").focus();
 }
 

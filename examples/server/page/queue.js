@@ -86,13 +86,13 @@ export class Queue {
 
   #add(job) {
     const element = this.#template.content.cloneNode(true).firstElementChild;
-    const row = { job, element, previews: 0, stream: null };
+    const row = { job, element, stopping: false, previews: 0, fetches: false, stream: null };
     element.dataset.job = job.id;
     element.querySelector(".name").textContent = name(job);
     element.querySelector("progress").ariaLabel = `Progress of ${name(job)}`;
     const cancel = element.querySelector(".cancel");
     cancel.ariaLabel = `Cancel ${name(job)}`;
-    cancel.addEventListener("click", () => this.#cancel(row, cancel));
+    cancel.addEventListener("click", () => this.#cancel(row));
     // The oldest first, as they are drawn; later ones have greater numbers.
     const later = [...this.#list.children].find((each) => each.dataset.job > job.id);
     this.#list.insertBefore(element, later ?? null);
@@ -104,18 +104,19 @@ export class Queue {
   #paint(row, job) {
     row.job = job;
     row.element.querySelector("progress").value = job.progress;
-    row.element.querySelector(".words").textContent = words(job);
+    row.element.querySelector(".words").textContent = row.stopping ? "stopping" : words(job);
     if (job.status === "running") this.#preview(row);
     this.#changed();
   }
 
-  async #cancel(row, button) {
-    button.disabled = true;
+  async #cancel(row) {
+    // Of one that has ended a second wish would delete the pictures.
+    if (row.stopping) return;
+    row.stopping = true;
     try {
       this.show(await service.remove(row.job.id));
-      row.element.querySelector(".words").textContent = "stopping";
     } catch (error) {
-      button.disabled = false;
+      row.stopping = false;
       this.#tell(error);
     }
   }
@@ -138,8 +139,9 @@ export class Queue {
     if (document.hidden) return;
     const rows = [...this.#rows.values()];
     const free = FOLLOWED - rows.filter((row) => row.stream).length;
-    const ranks = (row) => (row.job.status === "running" ? 0 : 1);
-    const next = rows.filter((row) => !row.stream).sort((a, b) => ranks(a) - ranks(b) || (a.job.id < b.job.id ? -1 : 1));
+    // Those that run first, and then those that are next.
+    const rank = ({ job }) => `${job.status === "running" ? 0 : 1}${job.id}`;
+    const next = rows.filter((row) => !row.stream).sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
     for (const row of next.slice(0, Math.max(0, free))) {
       row.stream = new AbortController();
       // A stream that breaks off is taken up again when the jobs are asked for next.
@@ -150,8 +152,10 @@ export class Queue {
   }
 
   async #preview(row) {
-    if (row.job.previews <= row.previews) return;
+    // One at a time, so that an earlier one does not come last.
+    if (row.fetches || row.job.previews <= row.previews) return;
     row.previews = row.job.previews;
+    row.fetches = true;
     try {
       const bytes = await service.picture(`/api/v1/jobs/${row.job.id}/preview`);
       if (!this.#rows.has(row.job.id)) return;
@@ -163,6 +167,8 @@ export class Queue {
     } catch (error) {
       // It ended meanwhile, or the server did: that is told elsewhere.
       console.debug(error.message);
+    } finally {
+      row.fetches = false;
     }
   }
 }
