@@ -132,6 +132,12 @@ async function begin() {
 }
 
 $("form").addEventListener("submit", draw);
+$("form").addEventListener("input", (event) => {
+  // What was wrong is being put right.
+  if (!event.target.matches("[aria-invalid]")) return;
+  form.unmark();
+  $("error").hidden = true;
+});
 $("key").addEventListener("change", () => {
   service.key.set($("key").value);
   $("key").value = "";

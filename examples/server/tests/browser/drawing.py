@@ -71,9 +71,9 @@ def is_refused(page: Page) -> None:
 
 def draws_after_a_refusal(page: Page) -> None:
     field(page, "Steps").fill("3")
-    draws(page)
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator("[aria-invalid]")).to_have_count(0)
+    draws(page)
 
 
 def wrong_fields_are_shown_where_they_are_folded_away(page: Page) -> None:
