@@ -7,7 +7,7 @@ mod common;
 
 use common::{demo, quick_request, test_picture};
 use sdcpp::{
-    Context, ImageRequest, Inpaint, InpaintArea, Outpaint, OutpaintFill,
+    Context, ImageRequest, Inpaint, InpaintArea, InpaintFill, Outpaint, OutpaintFill,
     image::{GrayImage, Luma, RgbImage},
 };
 
@@ -59,6 +59,20 @@ fn every_setting_of_inpainting_counts() {
     assert_kept("mask_blur", &blurred, (0, 0), |x, y| x < 20 && y < 10);
     let alone = draw(&mut demo, &whole(Inpaint::new().mask_blur(3)));
     assert!(alone == plain, "mask_blur changes a picture of which nothing is kept");
+
+    let kept_with = |fill| whole(Inpaint::new().keep_unmasked(true).fill(fill));
+    let fills = [
+        InpaintFill::Surroundings,
+        InpaintFill::Noise { seed: 1 },
+        InpaintFill::Noise { seed: 2 },
+        InpaintFill::NOTHING,
+    ]
+    .map(|fill| (fill, draw(&mut demo, &kept_with(fill))));
+    for (i, (fill, drawn)) in fills.iter().enumerate() {
+        assert!(*drawn != kept, "{fill:?} changes nothing");
+        assert!(fills[..i].iter().all(|(_, other)| other != drawn), "{fill:?} is as another");
+        assert_kept(&format!("{fill:?}"), drawn, (0, 0), |x, y| !is_masked(x, y));
+    }
 
     let inverted = draw(&mut demo, &whole(Inpaint::new().keep_unmasked(true).invert(true)));
     assert!(inverted != kept, "invert changes nothing");
