@@ -1,7 +1,7 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask; `page`
+//! `model`, the jobs of `job` and the enlarging of `upscale`; `api` has a module for each API; `guard` decides who may ask; `page`
 //! is the web page; `app` puts them together.
 
 mod api;
@@ -18,6 +18,7 @@ mod options;
 mod page;
 mod pictures;
 mod service;
+mod upscale;
 
 pub use app::{app, listen};
 pub use error::ApiError;

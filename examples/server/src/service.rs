@@ -6,6 +6,7 @@ use crate::{
     job::{CancelOnDrop, Job, Jobs, Limits},
     model::{Active, Catalogue, MOCK, ModelEntry},
     options::Options,
+    upscale::Upscaling,
 };
 use axum::http::StatusCode;
 use sdcpp::{Engine, ImageRequest};
@@ -27,6 +28,7 @@ struct Inner {
     /// One model is opened at a time.
     switching: tokio::sync::Mutex<()>,
     jobs: Arc<Jobs>,
+    upscaling: Upscaling,
     hidden: Hidden,
     /// Pictures of requests are decoded a few at a time, for each may be large.
     decoding: tokio::sync::Semaphore,
@@ -66,7 +68,9 @@ impl Service {
         let active = active.map(Arc::new);
         let opened = active.iter().map(|active| (active.name.clone(), Arc::downgrade(active)));
         let opened = Mutex::new(opened.collect());
+        let upscaling = Upscaling::new(&engine, &options)?;
         Ok(Self(Arc::new(Inner {
+            upscaling,
             engine,
             catalogue,
             active: RwLock::new(active),
@@ -93,6 +97,11 @@ impl Service {
     /// The jobs.
     pub fn jobs(&self) -> &Arc<Jobs> {
         &self.0.jobs
+    }
+
+    /// What enlarges pictures.
+    pub(crate) fn upscaling(&self) -> &Upscaling {
+        &self.0.upscaling
     }
 
     /// How long it has been there.
@@ -227,6 +236,7 @@ impl Service {
     /// Takes no more jobs on, lets those that there are end, and cancels what takes longer than `limit`.
     pub async fn drain(&self, limit: Duration) {
         self.jobs().close();
+        let upscaling = tokio::spawn(self.upscaling().clone().drain(limit));
         let all_ended = async {
             while let Some(job) = self.jobs().open().first() {
                 // Its error is its client's.
@@ -249,6 +259,9 @@ impl Service {
             if tokio::time::timeout(limit, all_ended).await.is_err() {
                 tracing::warn!("{} jobs did not stop", self.jobs().open().len());
             }
+        }
+        if let Err(error) = upscaling.await {
+            tracing::warn!("enlarging was not waited for: {error}");
         }
     }
 }
