@@ -53,8 +53,6 @@ pub(crate) fn on_white(picture: DynamicImage) -> RgbImage {
 
 fn reader<'a>(field: &str, bytes: &'a [u8]) -> Result<ImageReader<Cursor<&'a [u8]>>, ApiError> {
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_GIVEN_SIDE);
-    limits.max_image_height = Some(MAX_GIVEN_SIDE);
     limits.max_alloc = Some(256 << 20);
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()

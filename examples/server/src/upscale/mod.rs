@@ -57,6 +57,11 @@ impl Upscaling {
         &self.0.folder
     }
 
+    /// Requests that wait or run.
+    pub(crate) fn open(&self) -> usize {
+        self.0.queue.open()
+    }
+
     /// Enlarges pictures, or with no plan leaves them as they are. They are base64 of files, each with the name of its field. A client that goes
     /// away has this future dropped, and the engine stopped with it.
     ///

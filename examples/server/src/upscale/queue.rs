@@ -87,6 +87,11 @@ impl Queue {
         }
     }
 
+    /// Requests that wait or run.
+    pub(super) fn open(&self) -> usize {
+        self.waiting.lock().1.len()
+    }
+
     fn place(&self, token: &CancelToken) -> Result<Place, ApiError> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::ShutDown.into());
@@ -240,7 +245,7 @@ mod tests {
             begins.await.unwrap();
             let (begun, second_begins) = oneshot::channel();
             let second = spawned(endless(begun));
-            while queue.waiting.lock().1.len() < 2 {
+            while queue.open() < 2 {
                 tokio::task::yield_now().await;
             }
             let refused = queue.run(|_| Ok(())).await.unwrap_err();
@@ -252,7 +257,7 @@ mod tests {
             queue.drain(Duration::ZERO).await;
             assert_eq!(second.await.unwrap().unwrap_err().code, "cancelled");
             assert_eq!(queue.run(|_| Ok(())).await.unwrap_err().code, "shut_down");
-            assert!(queue.waiting.lock().1.is_empty());
+            assert_eq!(queue.open(), 0);
         });
     }
 
@@ -266,8 +271,7 @@ mod tests {
                 async move { queue.run(endless(begun)).await }
             });
             begins.await.unwrap();
-            let held = queue.waiting.lock().1.len();
-            assert_eq!(held, 1);
+            assert_eq!(queue.open(), 1);
             let error = working.await.unwrap().unwrap_err();
             assert_eq!((error.status.as_u16(), error.code.as_ref()), (408, "deadline_exceeded"));
             let _turn = Arc::clone(&queue.turn).lock_owned().await;
