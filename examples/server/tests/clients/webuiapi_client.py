@@ -39,9 +39,11 @@ over = api.img2img(images=[white], mask_image=mask, mask_blur=0, prompt="a red c
                    denoising_strength=1.0, inpaint_full_res=False, **common)
 assert over.image.size == (64, 64)
 
-# Wide, red at the left and blue at the right, into a square.
-wide = Image.new("RGB", (128, 64), "red")
-wide.paste("blue", (64, 0, 128, 64))
+# Wide, red at the left, blue at the right and white at the top, into a square.
+wide = Image.new("RGB", (128, 64), (0, 160, 0))
+wide.paste("red", (0, 0, 32, 64))
+wide.paste("blue", (96, 0, 128, 64))
+wide.paste("white", (0, 0, 128, 8))
 kept = {"images": [wide], "prompt": "a red circle", "seed": 42, "denoising_strength": 0.01, **common}
 modes = [api.img2img(resize_mode=mode, **kept).image.convert("RGB") for mode in range(4)]
 assert all(image.size == (64, 64) for image in modes)
