@@ -1,19 +1,24 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model`, the jobs of `job` and the enlarging of `upscale`; `api` has a module for each API; `guard` decides who may ask; `page`
-//! is the web page; `app` puts them together.
+//! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
+//! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
+//! each API; `guard` decides who may ask; `page` is the web page; `app` puts them together.
 
 mod api;
 mod app;
+mod cache;
 mod error;
+mod filter;
 mod guard;
 mod hash;
 mod hidden;
+mod history;
 mod job;
 mod limits;
 mod memory;
 mod model;
+mod opened;
 mod options;
 mod page;
 mod pictures;
@@ -22,7 +27,9 @@ mod upscale;
 
 pub use app::{app, listen};
 pub use error::ApiError;
+pub use filter::{Candidate, CommandFilter, HttpFilter, SafetyFilter, Verdict};
 pub use hash::ModelHash;
+pub use history::{History, Keep, Unfinished};
 pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};
 pub use model::{Active, Catalogue, ModelEntry};
 pub use options::Options;

@@ -5,9 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-/// How long jobs may take after the first signal.
-const DRAIN: Duration = Duration::from_secs(30);
-/// And how long clients have to fetch what was drawn last.
+/// How long clients have to fetch what was drawn last.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
@@ -59,6 +57,7 @@ async fn serve(service: Service) -> Result<(), ApiError> {
     if let Ok(active) = service.active() {
         tracing::info!(model = %active.name, family = %active.family, device = %active.device, "ready");
     }
+    service.begin().await?;
     // The one line on stdout, for who started it.
     println!("http://{address}");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -71,13 +70,14 @@ async fn serve(service: Service) -> Result<(), ApiError> {
         ended = &mut serving => return served(ended),
         () = signalled() => {}
     }
+    let limit = service.options().drain_limit();
     tracing::info!(
-        "stopping: what was accepted is drawn, {DRAIN:?} at most; once more stops at once"
+        "stopping: what was accepted is drawn, {limit:?} at most; once more stops at once"
     );
     // Nothing new is accepted, and what was accepted can be asked for until it has been fetched.
     let waited_for = !service.jobs().open().is_empty();
     let drained = async {
-        service.drain(DRAIN).await;
+        service.drain(limit).await;
         if waited_for {
             tokio::time::sleep(LAST_ANSWERS).await;
         }

@@ -1,6 +1,6 @@
 //! What the server is started with: flags, else variables, else the file of `--config`, else defaults.
 
-use crate::error::ApiError;
+use crate::{error::ApiError, history::Keep};
 use clap::{ArgAction, Parser};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +31,9 @@ pub struct Options {
     /// Folder whose models can be chosen by name
     #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER")]
     pub models: Option<PathBuf>,
+    /// Models that stay open while nobody draws with them, memory permitting [default: 2]
+    #[arg(long, value_name = "N")]
+    pub max_models: Option<usize>,
     /// Folder of LoRAs, which prompts name as <lora:name:1>
     #[arg(long, env = "SDCPP_LORAS", value_name = "FOLDER")]
     pub loras: Option<PathBuf>,
@@ -46,6 +49,9 @@ pub struct Options {
     /// Seconds a job may take, waiting included; 0 for no limit [default: 600]
     #[arg(long, env = "SD_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub timeout_seconds: Option<u64>,
+    /// Seconds that jobs may take still when the server is asked to end [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
     /// Threads of each picture [default: physical cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
@@ -83,12 +89,30 @@ pub struct Options {
     /// Bytes that the body of a request may have [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     pub max_body_bytes: Option<usize>,
-    /// Finished jobs that are kept with their pictures [default: 200]
+    /// Folder of the history: jobs and their pictures [default: sdcpp-server in the user's state folder]
+    #[arg(long, env = "SDCPP_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Keep the history in memory: it ends with the program, and so do the jobs that are open
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", conflicts_with = "data")]
+    pub no_history: Option<bool>,
+    /// Ended jobs that are kept with their pictures [default: 1000]
     #[arg(long, value_name = "N")]
     pub keep_jobs: Option<usize>,
-    /// Bytes of pictures that are kept [default: 256 MiB]
+    /// Bytes of pictures that are kept [default: 1 GiB, in memory 256 MiB]
     #[arg(long, value_name = "BYTES")]
-    pub keep_bytes: Option<usize>,
+    pub keep_bytes: Option<u64>,
+    /// Days that ended jobs are kept [default: as long as there is room]
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+    /// Answer a request that was drawn before with the same pictures, where its seed is given
+    #[arg(long, env = "SDCPP_CACHE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub cache: Option<bool>,
+    /// Program that looks at each picture before it is shown; docs/server.md says what it is told
+    #[arg(long, env = "SDCPP_SAFETY_FILTER_COMMAND", value_name = "PROGRAM")]
+    pub safety_filter_command: Option<PathBuf>,
+    /// Service that looks at each picture before it is shown, as http://127.0.0.1:9000/judge
+    #[arg(long, env = "SDCPP_SAFETY_FILTER_URL", value_name = "URL")]
+    pub safety_filter_url: Option<String>,
     /// error, warn, info, debug or trace, also by module [default: info,sdcpp::engine=warn]
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -175,6 +199,44 @@ impl Options {
         match self.timeout_seconds.unwrap_or(600) {
             0 => None,
             seconds => Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    /// How long jobs may take still when the server is asked to end.
+    pub fn drain_limit(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.unwrap_or(30))
+    }
+
+    pub(crate) fn max_models(&self) -> usize {
+        self.max_models.unwrap_or(2).max(1)
+    }
+
+    /// Where the history is; none for memory.
+    ///
+    /// # Errors
+    /// There is no folder for the state of this user's programs, and none is given.
+    pub(crate) fn data_folder(&self) -> Result<Option<PathBuf>, ApiError> {
+        if self.no_history == Some(true) {
+            return Ok(None);
+        }
+        let own = || {
+            let state = dirs::state_dir().or_else(dirs::data_local_dir)?;
+            Some(state.join("sdcpp-server"))
+        };
+        let folder = self.data.clone().or_else(own);
+        folder.map(Some).ok_or_else(|| {
+            let allowed = "--data FOLDER, or --no-history, where the user has no home folder";
+            ApiError::invalid("data", "not set", allowed)
+        })
+    }
+
+    /// What is kept of the jobs that ended.
+    pub(crate) fn keep(&self) -> Keep {
+        let bytes = if self.no_history == Some(true) { 256 << 20 } else { 1 << 30 };
+        Keep {
+            jobs: self.keep_jobs.unwrap_or(1000),
+            bytes: self.keep_bytes.unwrap_or(bytes),
+            age: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         }
     }
 
