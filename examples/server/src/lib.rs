@@ -16,7 +16,7 @@ mod hidden;
 mod history;
 mod job;
 mod limits;
-mod memory;
+pub mod memory;
 mod model;
 mod opened;
 mod options;
