@@ -11,10 +11,9 @@ impl Hidden {
     /// Those that the options name, as they are named and as they are.
     pub(crate) fn new(options: &Options) -> Self {
         let of_model = options.model.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-        let named: Vec<PathBuf> = [options.models.clone(), options.loras.clone(), of_model]
-            .into_iter()
-            .flatten()
-            .collect();
+        let folders =
+            [&options.models, &options.loras, &options.upscalers].map(|folder| folder.clone());
+        let named: Vec<PathBuf> = folders.into_iter().chain([of_model]).flatten().collect();
         let real = named.iter().filter_map(|folder| folder.canonicalize().ok());
         let mut folders: Vec<String> = named
             .iter()
@@ -57,6 +56,7 @@ mod tests {
             models: Some("/srv/models".into()),
             model: Some("/home/alice/art/a.gguf".into()),
             loras: Some("/srv/models/loras/".into()),
+            upscalers: Some("/srv/upscalers".into()),
             ..Options::default()
         };
         let hidden = Hidden::new(&options);
@@ -64,6 +64,7 @@ mod tests {
             ("model not found: /home/alice/art/a.gguf", "model not found: a.gguf"),
             ("/srv/models/b.gguf lacks a VAE", "b.gguf lacks a VAE"),
             ("/srv/models/loras/c.gguf", "c.gguf"),
+            ("/srv/upscalers/d.gguf", "d.gguf"),
             ("/srv/models cannot be read", "… cannot be read"),
             ("width is 7", "width is 7"),
         ] {

@@ -2,8 +2,8 @@
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
 //! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
-//! at by a `filter` and found again by a `cache` key; `api` has a module for each API; `guard` decides who
-//! may ask; `page` is the web page; `app` puts them together.
+//! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
+//! each API; `guard` decides who may ask; `page` is the web page; `app` puts them together.
 
 mod api;
 mod app;
@@ -16,13 +16,14 @@ mod hidden;
 mod history;
 mod job;
 mod limits;
-mod memory;
+pub mod memory;
 mod model;
 mod opened;
 mod options;
 mod page;
 mod pictures;
 mod service;
+mod upscale;
 
 pub use app::{app, listen};
 pub use error::ApiError;

@@ -149,8 +149,7 @@ impl SafetyFilter for NeverShown {
 #[test]
 fn an_application_brings_its_own() {
     let options = Options::parse_from(["sdcpp-server", "--mock", "--port", "0", "--no-history"]);
-    let server =
-        Server::serve(Service::start_with(options, Some(Arc::new(NeverShown))).unwrap());
+    let server = Server::serve(Service::start_with(options, Some(Arc::new(NeverShown))).unwrap());
     assert_eq!(draw(&server, "x")["pictures"][0]["safety"]["reason"], "mock");
 }
 

@@ -82,6 +82,11 @@ async fn health(State(service): State<Service>) -> (StatusCode, Json<Health>) {
             health.reasons.extend(why.advice.map(|advice| advice.into_owned()));
         }
     }
+    if let Some(why) = service.jobs().history().trouble() {
+        health.degrade(&format!(
+            "the history of jobs cannot be written, and no job is accepted: {why}"
+        ));
+    }
     let status = match health.status {
         HealthStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
@@ -91,7 +96,9 @@ async fn health(State(service): State<Service>) -> (StatusCode, Json<Health>) {
 
 impl Health {
     fn degrade(&mut self, reason: &str) {
-        self.status = HealthStatus::Degraded;
+        if self.status == HealthStatus::Ok {
+            self.status = HealthStatus::Degraded;
+        }
         self.reasons.push(reason.to_owned());
     }
 }

@@ -24,6 +24,8 @@ async fn metrics(State(service): State<Service>) -> impl IntoResponse {
     };
     tell("uptime_seconds", "gauge", "Seconds since the start.", service.uptime().as_secs_f64());
     tell("jobs_open", "gauge", "Jobs that wait or run.", service.jobs().open().len() as f64);
+    let upscales = service.upscaling().open() as f64;
+    tell("upscales_open", "gauge", "Requests to enlarge pictures that wait or run.", upscales);
     let active = service.active();
     tell(
         "model_available",
