@@ -3,6 +3,7 @@
 use crate::{
     error::ApiError,
     hidden::Hidden,
+    hub,
     job::{CancelOnDrop, Job, Jobs, Limits},
     model::{Active, Catalogue, MOCK, ModelEntry},
     options::Options,
@@ -45,12 +46,14 @@ impl Service {
     /// # Errors
     /// The options are wrong, or there is no engine.
     pub fn start(options: Options) -> Result<Self, ApiError> {
-        let options = options.checked()?;
+        let (options, not_downloaded) = hub::fetch_first(options.checked()?);
         let hidden = Hidden::new(&options);
         let engine = if options.is_mock() { sdcpp::mock::engine() } else { Engine::auto()? };
         let catalogue = Catalogue::new(&options)?;
         let active = if options.is_mock() {
             Active::mock(&options)
+        } else if let Some(why) = not_downloaded {
+            Err(why.into())
         } else {
             catalogue.first().and_then(|entry| Active::open(&engine, &options, &entry))
         };
