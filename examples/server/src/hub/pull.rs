@@ -123,15 +123,17 @@ impl Pull<'_> {
             return Ok(false);
         }
         let record = self.folder.record(name)?;
-        let told = |record: &Record| {
-            let same_hash = remote.sha256.as_ref().is_some_and(|sha256| *sha256 == record.sha256);
-            same_hash || record.commit == remote.commit && record.path == remote.path
+        let same_place =
+            |record: &Record| (&record.repo, &record.path) == (&remote.repo.id, &remote.path);
+        let told = |record: &Record| match &remote.sha256 {
+            Some(sha256) => *sha256 == record.sha256,
+            None => same_place(record) && record.commit == remote.commit,
         };
         if let Some(record) = record.as_ref().filter(|record| told(record)) {
             // The length is looked at each time; the hash is for `verify`.
             return Ok(length(&path) == Some(record.size) && record.size == remote.size);
         }
-        if record.is_some_and(|r| (&r.repo, &r.path) == (&remote.repo.id, &remote.path)) {
+        if record.as_ref().is_some_and(same_place) {
             return Ok(false);
         }
         if let Some(sha256) = &remote.sha256
