@@ -199,9 +199,14 @@ fn offline_asks_nobody_and_says_what_is_missing() {
 }
 
 #[test]
-fn a_busy_hub_is_asked_again_after_a_while() {
+fn what_may_pass_is_tried_again_after_a_while() {
     let (hub, place, bytes) = place();
-    hub.fail([Fault::Api(503, None), Fault::Api(429, Some("2")), Fault::File(502)]);
+    hub.fail([
+        Fault::Api(503, None),
+        Fault::Api(429, Some("2")),
+        Fault::File(502),
+        Fault::Storage(403),
+    ]);
     let begun = Instant::now();
     place.good(&["pull", REPO, FILE]);
     assert!(begun.elapsed() >= Duration::from_millis(3000), "{:?}", begun.elapsed());

@@ -147,7 +147,10 @@ mod tests {
             request.check().unwrap();
             let set = [known.preset.width, known.preset.height, known.preset.steps];
             assert!(set.iter().all(Option::is_some) && known.preset.cfg_scale.is_some(), "{name}");
-            assert!(request.width % 32 == 0 && request.height % 32 == 0, "{name}");
+            assert!(
+                request.width.is_multiple_of(32) && request.height.is_multiple_of(32),
+                "{name}"
+            );
         }
         assert!(KnownModel::named("none such").unwrap().is_none());
     }

@@ -98,7 +98,7 @@ impl Hub {
         let request = self.repo(repo, &repo.revision).info_request().query("blobs", "true");
         let url = request.uri_ref().cloned().ok_or_else(|| bad_answer(repo, "no address"))?;
         let first = limited(request).call();
-        let mut answer = self.follow(url, first, &[])?;
+        let (_, mut answer) = self.follow(url, first, &[])?;
         if answer.status() != StatusCode::OK {
             return Err(self.refused(repo, None, &answer));
         }
@@ -142,10 +142,15 @@ impl Hub {
             headers.extend(etag.map(|etag| (header::IF_RANGE, etag.to_owned())));
         }
         let first = self.get(&url, &headers);
-        let answer = self.follow(url, first, &headers)?;
+        let (url, answer) = self.follow(url, first, &headers)?;
         match answer.status() {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(answer)
+            }
+            // The storage that the hub sends to: its addresses expire, and the next try has another.
+            status if !self.is_own(&url) => {
+                let message = format!("{} answers {status} for {}", host(&url), file.path);
+                Err(HubError::new(message).again(after(&answer)))
             }
             _ => Err(self.refused(&file.repo, Some(&file.path), &answer)),
         }
@@ -161,24 +166,28 @@ impl Hub {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let ours = Origin::of(url).as_ref() == Some(&self.own);
-        if let Some(token) = self.token.as_ref().filter(|_| ours) {
+        if let Some(token) = self.token.as_ref().filter(|_| self.is_own(url)) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         limited(request).call()
     }
 
-    /// Goes where the answers lead.
+    /// Whether an address is the hub's own, and not another place that it leads to.
+    fn is_own(&self, url: &Uri) -> bool {
+        Origin::of(url).as_ref() == Some(&self.own)
+    }
+
+    /// Goes where the answers lead; the last address, and its answer.
     fn follow(
         &self,
         mut url: Uri,
         mut answer: Result<Response<Body>, ureq::Error>,
         headers: &Headers,
-    ) -> Result<Response<Body>, HubError> {
+    ) -> Result<(Uri, Response<Body>), HubError> {
         for _ in 0..REDIRECTS {
             let response = answer.map_err(|error| unreachable_hub(&url, &error))?;
             if !response.status().is_redirection() {
-                return Ok(response);
+                return Ok((url, response));
             }
             let location = response.headers().get(header::LOCATION);
             url = location.and_then(|to| joined(&url, to.to_str().ok()?)).ok_or_else(|| {

@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     Api(u16, Option<&'static str>),
     /// The file's address answers with this.
     File(u16),
+    /// The storage answers with this.
+    Storage(u16),
     /// The storage sends so many bytes, and hangs up.
     Cut(usize),
     /// The storage sends so many bytes, and no more for a while.
@@ -243,6 +245,9 @@ async fn stored(
 ) -> Response<Body> {
     let mut inner = hub.inner.lock().unwrap();
     inner.note("storage", &path, &headers);
+    if let Some(Fault::Storage(code)) = inner.fault(|fault| matches!(fault, Fault::Storage(_))) {
+        return status(code).body(Body::empty()).unwrap();
+    }
     let (repo, file) = path.match_indices('/').nth(1).map(|(at, _)| path.split_at(at)).unwrap();
     let key = (repo.to_owned(), file[1..].to_owned());
     let Some(mut bytes) = inner.files.get(&key).cloned() else {

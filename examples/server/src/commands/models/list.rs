@@ -6,7 +6,7 @@ use crate::{
     options::Options,
 };
 use clap::Args;
-use sdcpp::{KnownModel, ModelConfig, Preset};
+use sdcpp::{KnownModel, ModelConfig, ModelFile, Preset};
 use serde::Serialize;
 
 /// What is in the folder, or what can be pulled by name.
@@ -134,7 +134,8 @@ fn listed(folder: &Folder, model: ModelEntry) -> Result<Listed, HubError> {
 
 /// The parts that a model lacks, with those that its preset names.
 fn missing(model: &ModelEntry) -> Vec<String> {
-    if !model.draws {
+    let file = ModelFile::open(&model.path);
+    if !file.is_ok_and(|file| file.architecture().has_diffusion_model()) {
         return Vec::new();
     }
     let parts = || {
