@@ -1,6 +1,6 @@
 //! `models pull`.
 
-use crate::hub::{Folder, HubError, Pull, Pulled, Wanted, is_offline};
+use crate::hub::{Folder, HubError, Pull, Pulled, Repo, Wanted, is_offline};
 use clap::Args;
 use sdcpp::{KnownModel, Preset};
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ impl PullModels {
             let name = self.name.as_deref();
             return Ok(vec![Wanted::new(wanted.repo, &wanted.path, name)?]);
         }
-        let repo: crate::hub::Repo = self.what.parse()?;
+        let repo: Repo = self.what.parse()?;
         if self.files.is_empty() {
             return Err(self.which_file(&repo));
         }
@@ -85,7 +85,7 @@ impl PullModels {
     }
 
     /// No file is named: the repository's own list helps.
-    fn which_file(&self, repo: &crate::hub::Repo) -> HubError {
+    fn which_file(&self, repo: &Repo) -> HubError {
         let error = HubError::new(format!("no file of {} is named", repo.id));
         if self.offline || is_offline() {
             return error;
