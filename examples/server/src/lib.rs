@@ -3,17 +3,20 @@
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
 //! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
 //! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
-//! each API; `guard` decides who may ask; `page` is the web page; `app` puts them together.
+//! each API; `guard` decides who may ask; `page` is the web page; `app` puts them together. `commands` are
+//! what the program does other than serve, and `hub` is where models are downloaded from.
 
 mod api;
 mod app;
 mod cache;
+mod commands;
 mod error;
 mod filter;
 mod guard;
 mod hash;
 mod hidden;
 mod history;
+mod hub;
 mod job;
 mod limits;
 pub mod memory;
@@ -26,6 +29,7 @@ mod service;
 mod upscale;
 
 pub use app::{app, listen};
+pub use commands::{Cli, Command, ModelsCommand};
 pub use error::ApiError;
 pub use filter::{Candidate, CommandFilter, HttpFilter, SafetyFilter, Verdict};
 pub use hash::ModelHash;

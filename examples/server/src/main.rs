@@ -1,6 +1,7 @@
 //! Starts the service, and ends it when it is told to.
 
-use sdcpp_server::{ApiError, Options, Service, app, listen};
+use clap::Parser;
+use sdcpp_server::{ApiError, Cli, Options, Service, app, listen};
 use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
@@ -12,7 +13,8 @@ fn main() -> ExitCode {
     // First of all: in a worker this does not return.
     sdcpp::isolated::worker_main();
     sdcpp_server::memory::begin();
-    let options = match Options::load() {
+    let cli = Cli::parse();
+    let options = match cli.options.with_file() {
         Ok(options) => options,
         Err(error) => {
             eprintln!("{error}");
@@ -29,8 +31,13 @@ fn main() -> ExitCode {
         }
     };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match cli.command {
+        Some(command) => command.run(&options),
+        None => run(options).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{}", error.message);
             if let Some(advice) = error.advice {

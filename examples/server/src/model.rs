@@ -36,7 +36,7 @@ pub struct ModelEntry {
 pub(crate) const MOCK: &str = "mock";
 
 /// The endings of files that the engine reads.
-const ENDINGS: [&str; 3] = ["gguf", "safetensors", "ckpt"];
+pub(crate) const ENDINGS: [&str; 3] = ["gguf", "safetensors", "ckpt"];
 
 /// The models of a folder, and the one that was named.
 #[derive(Debug, Clone, Default)]
