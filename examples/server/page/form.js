@@ -62,7 +62,7 @@ export function offer(choices) {
   $("model").replaceChildren(...choices.models.map((name) => option(name, name)));
   $("sampler").replaceChildren(option("", "automatic"), ...named(choices.samplers));
   $("scheduler").replaceChildren(option("", "automatic"), ...named(choices.schedulers));
-  $("hires_upscaler").replaceChildren(...named(choices.upscalers));
+  $("hires_upscaler").replaceChildren(...named(choices.hires_upscalers));
   $("lora").replaceChildren(...choices.loras.map((name) => option(name, name)));
   $("lora-field").hidden = choices.loras.length === 0;
   $("steps").max = $("hires_steps").max = choices.limits.steps;

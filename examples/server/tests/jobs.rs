@@ -263,7 +263,7 @@ fn choices_have_the_loras_of_the_folder() {
     assert_eq!(choices["loras"], json!(["ink"]));
     assert_eq!(server.get("/sdapi/v1/loras").good()[0]["name"], "ink");
     assert_eq!(choices["defaults"]["vae_tiling"], false);
-    let upscalers: Vec<_> = choices["upscalers"].as_array().unwrap().iter().collect();
+    let upscalers: Vec<_> = choices["hires_upscalers"].as_array().unwrap().iter().collect();
     assert!(upscalers.contains(&&json!({ "name": "Latent", "label": "Latent" })), "{upscalers:?}");
     assert!(upscalers.iter().all(|upscaler| upscaler["name"] != "Model"), "it needs a file");
     // A folder that has gone is said to have gone.

@@ -57,7 +57,7 @@ struct Choices {
     samplers: Vec<Named>,
     schedulers: Vec<Named>,
     /// Of `hires.upscaler`, which need no file.
-    upscalers: Vec<Named>,
+    hires_upscalers: Vec<Named>,
     /// The LoRAs that prompts can name, as `<lora:name:1>`.
     loras: Vec<String>,
     defaults: Defaults,
@@ -98,7 +98,7 @@ async fn choices(State(service): State<Service>) -> Result<Json<Choices>, ApiErr
             .iter()
             .map(|s| Named { name: s.name(), label: s.label() })
             .collect(),
-        upscalers: HiresUpscaler::ALL
+        hires_upscalers: HiresUpscaler::ALL
             .iter()
             .filter(|upscaler| **upscaler != HiresUpscaler::Model)
             .map(|u| Named { name: u.name(), label: u.label() })
