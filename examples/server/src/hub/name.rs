@@ -161,4 +161,25 @@ mod tests {
     fn addresses_have_no_signs_of_their_own() {
         assert_eq!(encoded("x y/ä#?%.gguf"), "x%20y/%C3%A4%23%3F%25.gguf");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_allowed_stays_where_it_belongs(text in "[a-zA-Z0-9./\\\\:@~%?# ä\\-_\\n]{0,24}") {
+            let folder = std::path::Path::new("models");
+            let named = format!("{text}.gguf");
+            if check_name(&named).is_ok() {
+                assert_eq!(folder.join(&named).parent(), Some(folder));
+            }
+            if check_path(&named).is_ok() {
+                let url = encoded(&named);
+                assert!(!url.contains(['?', '#', ' ', ':', '@', '\\']), "{url}");
+                assert!(!url.starts_with('/') && !url.split('/').any(|part| part == ".."), "{url}");
+            }
+            if let Ok(repo) = text.parse::<Repo>() {
+                let all = format!("{}/{}", repo.id, repo.revision);
+                assert!(all.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)), "{all}");
+                assert!(!all.contains(".."), "{all}");
+            }
+        }
+    }
 }

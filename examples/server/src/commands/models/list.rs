@@ -80,7 +80,7 @@ impl List {
                 missing => format!("  lacks {}", missing.join(", ")),
             };
             let size = bytes(model.model.bytes);
-            println!("{:<44} {family:<28} {size:>9}  {hash:<12}{lacks}", model.file);
+            println!("{:<44} {family:<28} {size:>9}  {hash}{lacks}", model.file);
         }
         for part in &unfinished {
             println!("{:<44} not whole: {} are there", part.file, bytes(part.bytes));
