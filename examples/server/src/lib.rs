@@ -1,28 +1,39 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask; `page`
-//! is the web page; `app` puts them together.
+//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask and `rates`
+//! how often; `receive` and `serve` how long a client may take to ask; `observe` tells the log; `page` is
+//! the web page; `app` puts them together.
 
 mod api;
 mod app;
 mod error;
 mod guard;
 mod hash;
+mod headers;
 mod hidden;
 mod job;
 mod limits;
+mod logs;
 mod memory;
 mod model;
+mod observe;
 mod options;
 mod page;
 mod pictures;
+mod rates;
+mod receive;
+mod report;
+mod serve;
 mod service;
 
-pub use app::{app, listen};
+pub use app::app;
 pub use error::ApiError;
 pub use hash::ModelHash;
 pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};
+pub use logs::Logs;
 pub use model::{Active, Catalogue, ModelEntry};
-pub use options::Options;
+pub use options::{LogFormat, Options};
+pub use report::report;
+pub use serve::{listen, serve};
 pub use service::Service;

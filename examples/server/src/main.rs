@@ -1,9 +1,13 @@
 //! Starts the service, and ends it when it is told to.
 
-use sdcpp_server::{ApiError, Options, Service, app, listen};
+mod manager;
+mod signals;
+
+use manager::State;
+use sdcpp_server::{ApiError, Logs, Options, Service, app, listen, report, serve};
+use signals::signalled;
 use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 /// How long jobs may take after the first signal.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -20,17 +24,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // The engine tells some thirty lines of each picture.
-    let level = options.log_level.as_deref().unwrap_or("info,sdcpp::engine=warn").to_lowercase();
-    let filter = match EnvFilter::try_new(&level) {
-        Ok(filter) => filter,
+    let logs = match Logs::start(&options) {
+        Ok(logs) => logs,
         Err(error) => {
-            eprintln!("log-level is {level}: {error}; allowed: error, warn, info, debug, trace");
+            eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(options) {
+    match run(options, logs) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", error.message);
@@ -42,35 +43,40 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), ApiError> {
+fn run(options: Options, logs: Logs) -> Result<(), ApiError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| ApiError::internal(format!("no threads can be started: {error}")))?;
     let service = Service::start(options)?;
-    runtime.block_on(serve(service))
+    runtime.block_on(run_service(service, logs))
 }
 
-async fn serve(service: Service) -> Result<(), ApiError> {
+async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
     let address = service.options().address();
     let listener = listen(address)
         .map_err(|error| ApiError::internal(format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
-    if let Ok(active) = service.active() {
-        tracing::info!(model = %active.name, family = %active.family, device = %active.device, "ready");
-    }
+    report(&service, address);
     // The one line on stdout, for who started it.
     println!("http://{address}");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, app(service.clone())).with_graceful_shutdown(async {
-        // An error means that nobody tells any more, which is the end too.
-        let _ended = stopped.await;
+    let served_by = service.clone();
+    let mut serving = tokio::spawn(async move {
+        let stop = async {
+            // An error means that nobody tells any more, which is the end too.
+            let _ended = stopped.await;
+        };
+        serve(listener, &served_by, app(served_by.clone()), stop).await;
     });
-    let mut serving = tokio::spawn(serving.into_future());
+    // Lives as long as the program.
+    let _reloading = tokio::spawn(signals::reload(service.clone(), logs));
+    manager::tell(State::Ready);
     tokio::select! {
         ended = &mut serving => return served(ended),
         () = signalled() => {}
     }
+    manager::tell(State::Stopping);
     tracing::info!(
         "stopping: what was accepted is drawn, {DRAIN:?} at most; once more stops at once"
     );
@@ -95,38 +101,6 @@ async fn serve(service: Service) -> Result<(), ApiError> {
     }
 }
 
-fn served(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ApiError> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ApiError::internal(error.to_string())),
-        Err(error) => Err(ApiError::internal(error.to_string())),
-    }
-}
-
-/// Waits for Ctrl-C, or to be asked to end.
-async fn signalled() {
-    let interrupted = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!("Ctrl-C cannot be noticed: {error}");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!("SIGTERM cannot be noticed: {error}");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
+fn served(ended: Result<(), tokio::task::JoinError>) -> Result<(), ApiError> {
+    ended.map_err(|error| ApiError::internal(error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! The models that there are, and the one that draws.
 
-use crate::{error::ApiError, hash::ModelHash, options::Options};
+use crate::{error::ApiError, hash::ModelHash, options::Options, report};
 use axum::http::StatusCode;
 use sdcpp::{
     ContextPool, Engine, ImageRequest, JobPool, ModelConfig, ModelFile, PoolOptions, Provider,
@@ -172,6 +172,8 @@ pub struct Active {
     pub pool: Arc<dyn JobPool>,
     /// The hash of its file.
     pub hash: ModelHash,
+    /// The repository that it was downloaded from, if it was by this program.
+    pub repository: Option<String>,
     /// The device it computes on, as it is named by the engine.
     pub device: String,
 }
@@ -189,6 +191,8 @@ impl Active {
         let mut config = provider.config().clone();
         config.threads = options.threads.or(config.threads);
         config.lora_folder = options.loras.clone().or(config.lora_folder);
+        let defaults = provider.request("");
+        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool_options = pool_options(options, &settings);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());
@@ -200,9 +204,10 @@ impl Active {
             name: entry.name.clone(),
             family: provider.family().to_owned(),
             mock: false,
-            defaults: provider.request(""),
+            defaults,
             pool,
             hash: ModelHash::of(entry.path.clone()),
+            repository: None,
             device: first_device(engine)?,
         })
     }
@@ -227,6 +232,7 @@ impl Active {
             defaults,
             pool: Arc::new(pool),
             hash: ModelHash::default(),
+            repository: None,
             device: "none".to_owned(),
         })
     }

@@ -1,11 +1,15 @@
 //! What all APIs share: the models, the one that draws, and the jobs.
 
+mod reload;
+
 use crate::{
     error::ApiError,
     hidden::Hidden,
     job::{CancelOnDrop, Job, Jobs, Limits},
     model::{Active, Catalogue, MOCK, ModelEntry},
+    observe,
     options::Options,
+    rates::Rates,
 };
 use axum::http::StatusCode;
 use sdcpp::{Engine, ImageRequest};
@@ -20,9 +24,9 @@ use std::{
 pub struct Service(Arc<Inner>);
 
 struct Inner {
-    options: Options,
+    options: RwLock<Arc<Options>>,
     engine: Engine,
-    catalogue: Catalogue,
+    catalogue: RwLock<Catalogue>,
     active: RwLock<Result<Arc<Active>, ApiError>>,
     /// One model is opened at a time.
     switching: tokio::sync::Mutex<()>,
@@ -32,6 +36,7 @@ struct Inner {
     decoding: tokio::sync::Semaphore,
     /// The models that were opened: those that draw still are not opened twice.
     opened: Mutex<HashMap<String, Weak<Active>>>,
+    rates: Rates,
     started: Instant,
 }
 
@@ -58,17 +63,14 @@ impl Service {
             tracing::warn!(code = %why.code, "no pictures can be drawn: {}", why.message);
         }
         let active = active.map_err(|why| hidden.clean_error(why));
-        let limits = Limits {
-            queue: options.queue_limit(),
-            jobs: options.keep_jobs.unwrap_or(200),
-            bytes: options.keep_bytes.unwrap_or(256 << 20),
-        };
+        let limits = Limits::of(&options);
         let active = active.map(Arc::new);
         let opened = active.iter().map(|active| (active.name.clone(), Arc::downgrade(active)));
         let opened = Mutex::new(opened.collect());
         Ok(Self(Arc::new(Inner {
+            rates: Rates::new(&options),
             engine,
-            catalogue,
+            catalogue: RwLock::new(catalogue),
             active: RwLock::new(active),
             switching: tokio::sync::Mutex::default(),
             jobs: Arc::new(Jobs::new(limits, hidden.clone())),
@@ -76,13 +78,22 @@ impl Service {
             decoding: tokio::sync::Semaphore::new(DECODING),
             opened,
             started: Instant::now(),
-            options,
+            options: RwLock::new(Arc::new(options)),
         })))
     }
 
-    /// What it was started with.
-    pub fn options(&self) -> &Options {
-        &self.0.options
+    /// What it was started with, or what was read last.
+    pub fn options(&self) -> Arc<Options> {
+        Arc::clone(&self.0.options.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        self.0.catalogue.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What clients have used of what they may.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     /// The engine.
@@ -113,7 +124,7 @@ impl Service {
     /// # Errors
     /// The folder cannot be read.
     pub async fn models(&self) -> Result<Vec<ModelEntry>, ApiError> {
-        let catalogue = self.0.catalogue.clone();
+        let catalogue = self.catalogue();
         blocking(move || catalogue.list()).await
     }
 
@@ -122,7 +133,7 @@ impl Service {
     /// # Errors
     /// As [`models`](Self::models).
     pub(crate) async fn drawing_models(&self) -> Result<Vec<String>, ApiError> {
-        if self.0.options.is_mock() {
+        if self.options().is_mock() {
             return Ok(vec![MOCK.to_owned()]);
         }
         let models = self.models().await?;
@@ -140,18 +151,18 @@ impl Service {
         {
             return Ok(active);
         }
-        if self.0.options.is_mock() {
+        if self.options().is_mock() {
             return Err(ApiError::not_found(format!("model `{name}`; there is: {MOCK}")));
         }
         let (this, name) = (self.clone(), name.to_owned());
         let chosen = blocking(move || {
-            let entry = this.0.catalogue.find(&name)?;
+            let entry = this.catalogue().find(&name)?;
             let mut opened = this.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
             opened.retain(|_, active| active.strong_count() > 0);
             if let Some(active) = opened.get(&entry.name).and_then(Weak::upgrade) {
                 return Ok(active);
             }
-            let active = Active::open(&this.0.engine, &this.0.options, &entry).map(Arc::new)?;
+            let active = Active::open(&this.0.engine, &this.options(), &entry).map(Arc::new)?;
             opened.insert(entry.name, Arc::downgrade(&active));
             Ok(active)
         })
@@ -184,10 +195,13 @@ impl Service {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
-        self.0.options.check(&request)?;
-        let own = self.0.options.time_limit();
+        let options = self.options();
+        options.check(&request)?;
+        let own = options.time_limit();
         let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
-        self.0.jobs.submit(active, request, limit)
+        let job = self.0.jobs.submit(active, request, limit)?;
+        observe::submitted(job.id);
+        Ok(job)
     }
 
     /// Takes a request on as [`submit`](Self::submit), and waits until it is drawn. A client that goes

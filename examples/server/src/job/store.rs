@@ -1,17 +1,20 @@
 //! The jobs there are: those that wait and run, and the last ones that ended.
 
 use super::{Finished, Job};
-use crate::{error::ApiError, hidden::Hidden, memory, model::Active, service::blocking};
+use crate::{
+    error::ApiError, hidden::Hidden, memory, model::Active, options::Options, service::blocking,
+};
 use sdcpp::{ImageRequest, PreviewOptions, Watch};
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::ControlFlow,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// How many jobs may wait, and how much is kept of those that ended.
@@ -25,10 +28,21 @@ pub struct Limits {
     pub bytes: usize,
 }
 
+impl Limits {
+    /// Those of the options.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            queue: options.queue_limit(),
+            jobs: options.keep_jobs.unwrap_or(200),
+            bytes: options.keep_bytes.unwrap_or(256 << 20),
+        }
+    }
+}
+
 /// The jobs, by age.
 pub struct Jobs {
     all: Mutex<BTreeMap<Uuid, Arc<Job>>>,
-    limits: Limits,
+    limits: RwLock<Limits>,
     /// Jobs that were taken on, ever.
     submitted: AtomicU64,
     closed: AtomicBool,
@@ -42,12 +56,21 @@ impl Jobs {
     pub(crate) fn new(limits: Limits, hidden: Hidden) -> Self {
         Self {
             all: Mutex::default(),
-            limits,
+            limits: RwLock::new(limits),
             submitted: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             hidden,
             ended: Mutex::default(),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on. What is kept too long is forgotten when the next job ends.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
@@ -85,7 +108,7 @@ impl Jobs {
         self.all().insert(job.id, Arc::clone(&job));
         self.submitted.fetch_add(1, Ordering::Relaxed);
         let (jobs, ended) = (Arc::clone(self), Arc::clone(&job));
-        tokio::spawn(async move {
+        let drawing = async move {
             let outcome = match work.await {
                 Ok(generated) => blocking(move || Finished::new(generated)).await,
                 Err(error) => Err(jobs.hidden.clean_error(error.into())),
@@ -96,7 +119,9 @@ impl Jobs {
             ended.finish(outcome);
             jobs.forget_oldest(ended);
             jobs.give_memory_back().await;
-        });
+        };
+        // Its lines have the number of the request.
+        tokio::spawn(drawing.in_current_span());
         Ok(job)
     }
 
@@ -108,11 +133,11 @@ impl Jobs {
         if self.closed.load(Ordering::Relaxed) {
             return Err(sdcpp::Error::ShutDown.into());
         }
-        let most = active.pool.metrics().size + self.limits.queue;
+        let most = active.pool.metrics().size + self.limits().queue;
         if self.open().len() < most {
             return Ok(());
         }
-        Err(sdcpp::Error::QueueFull { limit: self.limits.queue }.into())
+        Err(sdcpp::Error::QueueFull { limit: self.limits().queue }.into())
     }
 
     /// Takes no more jobs on.
@@ -171,9 +196,10 @@ impl Jobs {
             ended.retain(|job| all.contains_key(&job.id));
         }
         let mut total: usize = ended.iter().map(bytes).sum::<usize>() + bytes(&job);
-        while ended.len() >= self.limits.jobs.max(1) || total > self.limits.bytes {
+        let limits = self.limits();
+        while ended.len() >= limits.jobs.max(1) || total > limits.bytes {
             let empty = ended.iter().position(|job| bytes(job) == 0);
-            let place = match empty.filter(|_| total <= self.limits.bytes) {
+            let place = match empty.filter(|_| total <= limits.bytes) {
                 Some(place) => place,
                 // The first that has pictures frees some.
                 None => ended.iter().position(|job| bytes(job) > 0).unwrap_or(0),
