@@ -5,7 +5,8 @@ use crate::{
     error::ApiError,
     guard, headers,
     observe::{self, REQUEST_ID},
-    page, rates, receive,
+    page, rates,
+    receive::{self, Room},
     service::Service,
 };
 use axum::{
@@ -25,7 +26,7 @@ pub fn app(service: Service) -> Router {
         .fallback(async |request: axum::extract::Request| {
             ApiError::not_found(format!("route {} {}", request.method(), request.uri().path()))
         })
-        .layer(from_fn_with_state(service.clone(), receive::limit))
+        .layer(from_fn_with_state((service.clone(), Room::new()), receive::limit))
         .layer(from_fn_with_state(service.clone(), rates::check))
         .layer(from_fn_with_state(service.clone(), guard::check))
         .layer(from_fn_with_state(service.clone(), form::finish))

@@ -167,6 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn who_guesses_is_not_let_in_with_the_right_key_either() {
+        let options = Options { api_keys: vec!["secret".into()], ..Options::default() };
+        let rates = Rates::new(&options);
+        let with = |key: &str, peer: &str| {
+            let mut request = request(&[("x-api-key", key)]);
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            key_is_known(&options, &rates, &request).map_err(|error| error.status.as_u16())
+        };
+        assert_eq!((with("secret", "192.0.2.1"), with("wrong", "192.0.2.1")), (Ok(()), Err(401)));
+        for n in 0..20 {
+            let _counted = with(&n.to_string(), "192.0.2.1");
+        }
+        assert_eq!(with("secret", "192.0.2.1"), Err(429), "or a guess would be told as right");
+        assert_eq!(with("secret", "192.0.2.2"), Ok(()), "another address");
+        for n in 0..20 {
+            assert_eq!(with(&n.to_string(), "127.0.0.1"), Err(401));
+        }
+        assert_eq!(with("secret", "127.0.0.1"), Ok(()), "the machine's own users share it");
+    }
+
+    #[test]
     fn a_key_is_asked_for_where_there_is_one() {
         let options =
             Options { api_keys: vec!["secret".into(), "other".into()], ..Options::default() };

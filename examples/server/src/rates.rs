@@ -288,6 +288,21 @@ mod tests {
         assert_eq!(rates.wrong_keys(), u64::from(GUESSES.get()) + 101);
     }
 
+    /// What the document says may find the queue full.
+    #[test]
+    fn every_route_that_draws_is_limited() {
+        let options = Options { mock: Some(true), ..Options::default() };
+        let (_, document) = crate::api::router(Service::start(options).unwrap());
+        let document = serde_json::to_value(document).unwrap();
+        let mut limited = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let may_be_full = methods["post"]["responses"]["429"].is_object();
+            assert_eq!(draws(&Method::POST, path), may_be_full, "{path}");
+            limited += u32::from(may_be_full);
+        }
+        assert!(limited >= 7, "{limited}");
+    }
+
     #[test]
     fn what_draws_is_known() {
         for path in ["/api/v1/jobs", "/sdapi/v1/txt2img", "/v1/images/edits", "/generate"] {

@@ -202,6 +202,12 @@ async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
+/// Pictures are saved by names that are made of the job's number, and never of what a client said.
+fn file_name(job: &Job, index: usize) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(&format!("inline; filename=\"{}-{index}.png\"", job.id))
+        .map_err(|error| ApiError::internal(error.to_string()))
+}
+
 fn png(bytes: impl Into<axum::body::Body>, cache: &'static str) -> Response {
     let headers: [(HeaderName, &str); 2] =
         [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, cache)];
@@ -256,7 +262,9 @@ async fn picture(
     let picture = finished.and_then(|finished| finished.pictures.get(index));
     let picture = picture.ok_or_else(none)?;
     // It never changes.
-    Ok(png(picture.png.to_vec(), "private, max-age=31536000, immutable"))
+    let mut answer = png(picture.png.to_vec(), "private, max-age=31536000, immutable");
+    answer.headers_mut().insert(header::CONTENT_DISPOSITION, file_name(&job, index)?);
+    Ok(answer)
 }
 
 /// The models that can be chosen.
