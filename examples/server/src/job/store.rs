@@ -113,8 +113,9 @@ impl Jobs {
                 Ok(generated) => blocking(move || Finished::new(generated)).await,
                 Err(error) => Err(jobs.hidden.clean_error(error.into())),
             };
-            if let Err(error) = &outcome {
-                tracing::info!(job = %ended.id, code = %error.code, "{}", error.message);
+            match &outcome {
+                Ok(_) => tracing::info!("done"),
+                Err(error) => tracing::info!(code = %error.code, "{}", error.message),
             }
             ended.finish(outcome);
             jobs.forget_oldest(ended);
