@@ -41,6 +41,11 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
+    /// Whether less memory in use elsewhere would have helped.
+    pub(crate) fn is_lack_of_memory(&self) -> bool {
+        ["insufficient_memory", "out_of_memory"].contains(&self.code.as_ref())
+    }
+
     #[must_use]
     pub(crate) fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
         self.advice = Some(advice.into());
@@ -96,8 +101,11 @@ impl From<Error> for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(why: Unavailable) -> Self {
         let advice = why.advice();
-        let error =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "model_unavailable", why.to_string());
+        let code = match &why {
+            Unavailable::NoMemory(error) => error.kind(),
+            _ => "model_unavailable",
+        };
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, why.to_string());
         match advice {
             Some(advice) => error.advise(advice),
             None => error,

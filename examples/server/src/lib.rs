@@ -1,23 +1,28 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model` and the jobs of `job`; `api` has a module for each API; `guard` decides who may ask and `rates`
-//! how often; `receive` and `serve` how long a client may take to ask; `observe` tells the log; `page` is
-//! the web page; `app` puts them together.
+//! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
+//! at by a `filter` and found again by a `cache` key; `api` has a module for each API; `guard` decides who
+//! may ask and `rates` how often; `receive` and `serve` how long a client may take to ask; `observe` tells
+//! the log; `page` is the web page; `app` puts them together.
 
 mod api;
 mod app;
+mod cache;
 mod error;
+mod filter;
 mod guard;
 mod hash;
 mod headers;
 mod hidden;
+mod history;
 mod job;
 mod limits;
 mod logs;
 mod memory;
 mod model;
 mod observe;
+mod opened;
 mod options;
 mod page;
 mod pictures;
@@ -29,7 +34,9 @@ mod service;
 
 pub use app::app;
 pub use error::ApiError;
+pub use filter::{Candidate, CommandFilter, HttpFilter, SafetyFilter, Verdict};
 pub use hash::ModelHash;
+pub use history::{History, Keep, Unfinished};
 pub use job::{Finished, Job, JobStatus, JobView, Jobs, Limits, PictureView, Stored};
 pub use logs::Logs;
 pub use model::{Active, Catalogue, ModelEntry};

@@ -5,13 +5,11 @@ mod signals;
 
 use manager::State;
 use sdcpp_server::{ApiError, Logs, Options, Service, app, listen, report, serve};
-use signals::signalled;
+use signals::{Hangups, signalled};
 use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
 
-/// How long jobs may take after the first signal.
-const DRAIN: Duration = Duration::from_secs(30);
-/// And how long clients have to fetch what was drawn last.
+/// How long clients have to fetch what was drawn last.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
@@ -57,6 +55,7 @@ async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
     let listener = listen(address)
         .map_err(|error| ApiError::internal(format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
+    service.begin().await?;
     report(&service, address);
     // The one line on stdout, for who started it.
     println!("http://{address}");
@@ -69,21 +68,23 @@ async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
         };
         serve(listener, &served_by, app(served_by.clone()), stop).await;
     });
-    // Lives as long as the program.
-    let _reloading = tokio::spawn(signals::reload(service.clone(), logs));
+    // Before anybody is told that it may send them.
+    let hangups = Hangups::of(&service.options());
+    tokio::spawn(hangups.heed(service.clone(), logs));
     manager::tell(State::Ready);
     tokio::select! {
         ended = &mut serving => return served(ended),
         () = signalled() => {}
     }
     manager::tell(State::Stopping);
+    let limit = service.options().drain_limit();
     tracing::info!(
-        "stopping: what was accepted is drawn, {DRAIN:?} at most; once more stops at once"
+        "stopping: what was accepted is drawn, {limit:?} at most; once more stops at once"
     );
     // Nothing new is accepted, and what was accepted can be asked for until it has been fetched.
     let waited_for = !service.jobs().open().is_empty();
     let drained = async {
-        service.drain(DRAIN).await;
+        service.drain(limit).await;
         if waited_for {
             tokio::time::sleep(LAST_ANSWERS).await;
         }

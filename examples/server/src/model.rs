@@ -62,11 +62,8 @@ impl Catalogue {
         Ok(Self { folder, named })
     }
 
-    /// The models there are now, by name. Reads the headers of the files.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    pub fn list(&self) -> Result<Vec<ModelEntry>, ApiError> {
+    /// The files of models there are now, with the names they are chosen by, sorted by these.
+    fn files(&self) -> Result<Vec<(String, PathBuf)>, ApiError> {
         let mut files: Vec<PathBuf> = self.named.iter().cloned().collect();
         if let Some(folder) = &self.folder {
             let unreadable = |error: std::io::Error| {
@@ -84,15 +81,21 @@ impl Catalogue {
         }
         let stems: Vec<_> = files.iter().map(|path| stem(path)).collect();
         let unique = |stem: &String| stems.iter().filter(|other| *other == stem).count() == 1;
-        let mut models: Vec<_> = files
-            .iter()
-            .zip(&stems)
-            .map(|(path, stem)| {
-                entry(path, if unique(stem) { stem.clone() } else { file_name(path) })
-            })
-            .collect();
-        models.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(models)
+        let name = |path: &Path, stem: &String| {
+            if unique(stem) { stem.clone() } else { file_name(path) }
+        };
+        let names: Vec<_> = files.iter().zip(&stems).map(|(path, stem)| name(path, stem)).collect();
+        let mut named: Vec<_> = names.into_iter().zip(files).collect();
+        named.sort();
+        Ok(named)
+    }
+
+    /// The models there are now, by name. Reads the headers of the files.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn list(&self) -> Result<Vec<ModelEntry>, ApiError> {
+        Ok(self.files()?.into_iter().map(|(name, path)| entry(&path, name)).collect())
     }
 
     /// The model of this name, as [`list`](Self::list) tells it, with or without the file's ending.
@@ -100,14 +103,14 @@ impl Catalogue {
     /// # Errors
     /// There is none. A path is no name.
     pub fn find(&self, name: &str) -> Result<ModelEntry, ApiError> {
-        let models = self.list()?;
-        let called = |name: &str| {
-            models.iter().find(|model| model.name == name || file_name(&model.path) == name)
+        let files = self.files()?;
+        let called = |wanted: &str| {
+            files.iter().find(|(name, path)| name == wanted || file_name(path) == wanted)
         };
         // A1111 puts a hash behind it: "name.safetensors [0123456789]".
         let found = called(name).or_else(|| called(name.rsplit_once(" [")?.0.trim()));
-        found.cloned().ok_or_else(|| {
-            let names: Vec<_> = models.iter().map(|model| model.name.as_str()).collect();
+        found.map(|(name, path)| entry(path, name.clone())).ok_or_else(|| {
+            let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
             let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             ApiError::not_found(format!("model `{name}`; there are: {known}"))
         })
@@ -168,6 +171,8 @@ pub struct Active {
     pub mock: bool,
     /// What a request has that says nothing: of the preset beside the model, and of `SD_*` variables.
     pub defaults: ImageRequest,
+    /// What it is opened with.
+    pub config: ModelConfig,
     /// What draws.
     pub pool: Arc<dyn JobPool>,
     /// The hash of its file.
@@ -183,7 +188,12 @@ impl Active {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn open(engine: &Engine, options: &Options, entry: &ModelEntry) -> Result<Self, ApiError> {
+    pub fn open(
+        engine: &Engine,
+        options: &Options,
+        entry: &ModelEntry,
+        hash: ModelHash,
+    ) -> Result<Self, ApiError> {
         let mut settings = settings()?;
         settings.model_path = Some(entry.path.clone());
         settings.max_concurrent = options.max_concurrent.or(settings.max_concurrent);
@@ -196,17 +206,18 @@ impl Active {
         let pool_options = pool_options(options, &settings);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());
-            Arc::new(WorkerPool::open(command, config, worker, pool_options)?)
+            Arc::new(WorkerPool::open(command, config.clone(), worker, pool_options)?)
         } else {
-            Arc::new(ContextPool::open(engine, config, pool_options)?)
+            Arc::new(ContextPool::open(engine, config.clone(), pool_options)?)
         };
         Ok(Self {
             name: entry.name.clone(),
             family: provider.family().to_owned(),
             mock: false,
             defaults,
+            config,
             pool,
-            hash: ModelHash::of(entry.path.clone()),
+            hash,
             repository: None,
             device: first_device(engine)?,
         })
@@ -220,16 +231,15 @@ impl Active {
         let settings = settings()?;
         let mut defaults = ImageRequest::new("");
         settings.apply_to_request(&mut defaults);
-        let pool = ContextPool::open(
-            &mock::engine(),
-            ModelConfig::new(MOCK),
-            pool_options(options, &settings),
-        )?;
+        let config = ModelConfig::new(MOCK);
+        let pool =
+            ContextPool::open(&mock::engine(), config.clone(), pool_options(options, &settings))?;
         Ok(Self {
             name: MOCK.to_owned(),
             family: MOCK.to_owned(),
             mock: true,
             defaults,
+            config,
             pool: Arc::new(pool),
             hash: ModelHash::default(),
             repository: None,

@@ -1,6 +1,6 @@
 //! What the server is started with: flags, else variables, else the file of `--config`, else defaults.
 
-use crate::error::ApiError;
+use crate::{error::ApiError, history::Keep};
 use clap::{ArgAction, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,6 +43,9 @@ pub struct Options {
     /// Folder whose models can be chosen by name
     #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER")]
     pub models: Option<PathBuf>,
+    /// Models that stay open while nobody draws with them, memory permitting [default: 2]
+    #[arg(long, value_name = "N")]
+    pub max_models: Option<usize>,
     /// Folder of LoRAs, which prompts name as <lora:name:1>
     #[arg(long, env = "SDCPP_LORAS", value_name = "FOLDER")]
     pub loras: Option<PathBuf>,
@@ -55,6 +58,9 @@ pub struct Options {
     /// Seconds a job may take, waiting included; 0 for no limit [default: 600]
     #[arg(long, env = "SD_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub timeout_seconds: Option<u64>,
+    /// Seconds that jobs may take still when the server is asked to end [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub drain_seconds: Option<u64>,
     /// Threads of each picture [default: physical cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
@@ -108,12 +114,30 @@ pub struct Options {
     /// Bytes that the body of a request may have [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     pub max_body_bytes: Option<usize>,
-    /// Finished jobs that are kept with their pictures [default: 200]
+    /// Folder of the history: jobs and their pictures [default: sdcpp-server in the user's state folder]
+    #[arg(long, env = "SDCPP_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Keep the history in memory: it ends with the program, and so do the jobs that are open
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", conflicts_with = "data")]
+    pub no_history: Option<bool>,
+    /// Ended jobs that are kept with their pictures [default: 1000]
     #[arg(long, value_name = "N")]
     pub keep_jobs: Option<usize>,
-    /// Bytes of pictures that are kept [default: 256 MiB]
+    /// Bytes of pictures that are kept [default: 1 GiB, in memory 256 MiB]
     #[arg(long, value_name = "BYTES")]
-    pub keep_bytes: Option<usize>,
+    pub keep_bytes: Option<u64>,
+    /// Days that ended jobs are kept [default: as long as there is room]
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+    /// Answer a request that was drawn before with the same pictures, where its seed is given
+    #[arg(long, env = "SDCPP_CACHE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub cache: Option<bool>,
+    /// Program that looks at each picture before it is shown; docs/server.md says what it is told
+    #[arg(long, env = "SDCPP_SAFETY_FILTER_COMMAND", value_name = "PROGRAM")]
+    pub safety_filter_command: Option<PathBuf>,
+    /// Service that looks at each picture before it is shown, as http://127.0.0.1:9000/judge
+    #[arg(long, env = "SDCPP_SAFETY_FILTER_URL", value_name = "URL")]
+    pub safety_filter_url: Option<String>,
     /// error, warn, info, debug or trace, also by module [default: info,sdcpp::engine=warn]
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
@@ -124,6 +148,20 @@ pub struct Options {
     #[arg(long, action = ArgAction::SetTrue)]
     #[serde(skip)]
     pub api: bool,
+}
+
+/// What is wrong with a file, in one line and without the line itself: the error goes to the log, and a
+/// key may stand there.
+fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    // A list may go on for lines.
+    let option = text.lines().take(number).filter(|line| line.contains('=')).last();
+    let what = match option.is_some_and(|line| line.contains("key")) {
+        true => "the keys are not as expected: api_key = [\"…\"]",
+        false => error.message(),
+    };
+    format!("line {number}: {}", what.replace('\n', "; "))
 }
 
 impl Options {
@@ -141,7 +179,8 @@ impl Options {
 
     fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+        toml::from_str(&text)
+            .map_err(|error| format!("{}: {}", path.display(), mistake(&text, &error)))
     }
 
     /// These, above those of the file: what is given is given by flag or variable.
@@ -230,6 +269,44 @@ impl Options {
         self.max_connections.map_or(800, |most| most.get() as usize)
     }
 
+    /// How long jobs may take still when the server is asked to end.
+    pub fn drain_limit(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.unwrap_or(30))
+    }
+
+    pub(crate) fn max_models(&self) -> usize {
+        self.max_models.unwrap_or(2).max(1)
+    }
+
+    /// Where the history is; none for memory.
+    ///
+    /// # Errors
+    /// There is no folder for the state of this user's programs, and none is given.
+    pub(crate) fn data_folder(&self) -> Result<Option<PathBuf>, ApiError> {
+        if self.no_history == Some(true) {
+            return Ok(None);
+        }
+        let own = || {
+            let state = dirs::state_dir().or_else(dirs::data_local_dir)?;
+            Some(state.join("sdcpp-server"))
+        };
+        let folder = self.data.clone().or_else(own);
+        folder.map(Some).ok_or_else(|| {
+            let allowed = "--data FOLDER, or --no-history, where the user has no home folder";
+            ApiError::invalid("data", "not set", allowed)
+        })
+    }
+
+    /// What is kept of the jobs that ended.
+    pub(crate) fn keep(&self) -> Keep {
+        let bytes = if self.no_history == Some(true) { 256 << 20 } else { 1 << 30 };
+        Keep {
+            jobs: self.keep_jobs.unwrap_or(1000),
+            bytes: self.keep_bytes.unwrap_or(bytes),
+            age: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+        }
+    }
+
     pub(crate) fn max_body_bytes(&self) -> usize {
         self.max_body_bytes.unwrap_or(64 << 20)
     }
@@ -275,6 +352,20 @@ mod tests {
         std::fs::write(&path, "prot = 9000\n").unwrap();
         let error = Options::read(&path).unwrap_err();
         assert!(error.contains("server.toml") && error.contains("prot"), "{error}");
+        std::fs::write(&path, "port = 9000\n\nmax_side = \"many\"\n").unwrap();
+        let error = Options::read(&path).unwrap_err();
+        assert!(error.contains("line 3: ") && error.contains("many"), "{error}");
+        for line in [
+            "api_key = \"sesame\"",
+            "api_key = [\"sesame\"",
+            "api_key = sesame",
+            "api_keys = [\"sesame\"]",
+        ] {
+            std::fs::write(&path, format!("port = 1\n{line}\n")).unwrap();
+            let error = Options::read(&path).unwrap_err();
+            assert!(error.contains("line 2: ") && !error.contains("sesame"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
     }
 
     #[test]

@@ -4,18 +4,19 @@ mod reload;
 
 use crate::{
     error::ApiError,
+    filter::{self, SafetyFilter},
     hidden::Hidden,
-    job::{CancelOnDrop, Job, Jobs, Limits},
+    history::{History, Unfinished},
+    job::{CancelOnDrop, Job, Jobs, Limits, Parts},
     model::{Active, Catalogue, MOCK, ModelEntry},
-    observe,
+    opened::Opened,
     options::Options,
     rates::Rates,
 };
 use axum::http::StatusCode;
 use sdcpp::{Engine, ImageRequest};
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -25,70 +26,133 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     options: RwLock<Arc<Options>>,
-    engine: Engine,
-    catalogue: RwLock<Catalogue>,
     active: RwLock<Result<Arc<Active>, ApiError>>,
-    /// One model is opened at a time.
-    switching: tokio::sync::Mutex<()>,
+    opened: Arc<Opened>,
+    /// The model that draws by default changes one at a time.
+    choosing: tokio::sync::Mutex<()>,
     jobs: Arc<Jobs>,
     hidden: Hidden,
     /// Pictures of requests are decoded a few at a time, for each may be large.
     decoding: tokio::sync::Semaphore,
-    /// The models that were opened: those that draw still are not opened twice.
-    opened: Mutex<HashMap<String, Weak<Active>>>,
     rates: Rates,
     started: Instant,
 }
 
 /// Requests whose pictures are decoded at once.
 const DECODING: usize = 2;
+/// How often a job is taken up again that was open each time when the program ended: it may be why.
+const RESTARTS: u32 = 2;
 
 impl Service {
-    /// Opens the first model. Without one, or if it cannot be opened, the service answers all the
-    /// same, and tells why it cannot draw.
+    /// Opens the history and the first model. Without a model, or if it cannot be opened, the service
+    /// answers all the same, and tells why it cannot draw.
+    ///
+    /// [`begin`](Self::begin) comes next.
     ///
     /// # Errors
-    /// The options are wrong, or there is no engine.
+    /// The options are wrong, the history cannot be used, or there is no engine.
     pub fn start(options: Options) -> Result<Self, ApiError> {
-        let options = options.checked()?;
+        let filter = filter::named(&options)?;
+        Self::start_with(options, filter)
+    }
+
+    /// As [`start`](Self::start), with a filter of the application's own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        options: Options,
+        filter: Option<Arc<dyn SafetyFilter>>,
+    ) -> Result<Self, ApiError> {
+        let options = Arc::new(options.checked()?);
         let hidden = Hidden::new(&options);
         let engine = if options.is_mock() { sdcpp::mock::engine() } else { Engine::auto()? };
         let catalogue = Catalogue::new(&options)?;
+        let history = History::open(options.data_folder()?.as_deref())?;
+        let opened = Arc::new(Opened::new(engine, Arc::clone(&options), catalogue));
         let active = if options.is_mock() {
-            Active::mock(&options)
+            Active::mock(&options).map(Arc::new)
         } else {
-            catalogue.first().and_then(|entry| Active::open(&engine, &options, &entry))
+            opened.catalogue().first().and_then(|entry| opened.open(&entry))
         };
         if let Err(why) = &active {
             tracing::warn!(code = %why.code, "no pictures can be drawn: {}", why.message);
         }
-        let active = active.map_err(|why| hidden.clean_error(why));
-        let limits = Limits::of(&options);
-        let active = active.map(Arc::new);
-        let opened = active.iter().map(|active| (active.name.clone(), Arc::downgrade(active)));
-        let opened = Mutex::new(opened.collect());
+        let jobs = Jobs::new(Parts {
+            limits: Limits::of(&options),
+            hidden: hidden.clone(),
+            history,
+            opened: Arc::clone(&opened),
+            filter,
+            caches: options.cache == Some(true),
+        });
         Ok(Self(Arc::new(Inner {
-            rates: Rates::new(&options),
-            engine,
-            catalogue: RwLock::new(catalogue),
-            active: RwLock::new(active),
-            switching: tokio::sync::Mutex::default(),
-            jobs: Arc::new(Jobs::new(limits, hidden.clone())),
+            active: RwLock::new(active.map_err(|why| hidden.clean_error(why))),
+            opened,
+            choosing: tokio::sync::Mutex::default(),
+            jobs: Arc::new(jobs),
             hidden,
             decoding: tokio::sync::Semaphore::new(DECODING),
-            opened,
+            rates: Rates::new(&options),
             started: Instant::now(),
-            options: RwLock::new(Arc::new(options)),
+            options: RwLock::new(options),
         })))
+    }
+
+    /// Takes up the jobs that were open when the program ended last, and forgets from now on what is too
+    /// old. Within a runtime.
+    ///
+    /// A job whose client waited for the answer is failed, for the client has gone. One that was open at
+    /// three ends in a row is failed as well: it may be why the program ended.
+    ///
+    /// # Errors
+    /// The history cannot be used.
+    pub async fn begin(&self) -> Result<(), ApiError> {
+        let history = self.jobs().history();
+        let unfinished = {
+            let history = Arc::clone(&history);
+            blocking(move || history.unfinished()).await?
+        };
+        for before in unfinished {
+            let id = before.view.id;
+            match self.take_up(&before).await {
+                Ok(()) => tracing::info!(job = %id, "taken up again"),
+                Err(why) => {
+                    let why = self.0.hidden.clean_error(why);
+                    tracing::warn!(job = %id, code = %why.code, "not taken up again: {}", why.message);
+                    let (history, view) = (Arc::clone(&history), before.view.failed(&why));
+                    blocking(move || history.end(&view, &[], None)).await?;
+                }
+            }
+        }
+        tokio::spawn(Arc::clone(self.jobs()).forget_by_age());
+        Ok(())
+    }
+
+    async fn take_up(&self, before: &Unfinished) -> Result<(), ApiError> {
+        let interrupted = |why: &str| {
+            let message = format!("the server ended while this was open{why}");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", message)
+        };
+        let Some(text) = before.request.clone() else {
+            return Err(interrupted(", and who waited for it has gone"));
+        };
+        if before.view.restarts >= RESTARTS {
+            return Err(interrupted(&format!(", {} times in a row", before.view.restarts + 1)));
+        }
+        let active = self.model(Some(&before.view.model)).await?;
+        let request: ImageRequest = blocking(move || {
+            serde_json::from_str(&text).map_err(|error| {
+                ApiError::internal(format!("what was asked for cannot be read: {error}"))
+            })
+        })
+        .await?;
+        self.jobs().take_up(&active, request, None, before).map(drop)
     }
 
     /// What it was started with, or what was read last.
     pub fn options(&self) -> Arc<Options> {
         Arc::clone(&self.0.options.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn catalogue(&self) -> Catalogue {
-        self.0.catalogue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What clients have used of what they may.
@@ -98,7 +162,7 @@ impl Service {
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        &self.0.engine
+        self.0.opened.engine()
     }
 
     /// The jobs.
@@ -124,8 +188,8 @@ impl Service {
     /// # Errors
     /// The folder cannot be read.
     pub async fn models(&self) -> Result<Vec<ModelEntry>, ApiError> {
-        let catalogue = self.catalogue();
-        blocking(move || catalogue.list()).await
+        let opened = Arc::clone(&self.0.opened);
+        blocking(move || opened.catalogue().list()).await
     }
 
     /// The names of those that draw.
@@ -140,12 +204,53 @@ impl Service {
         Ok(models.into_iter().filter(|model| model.draws).map(|model| model.name).collect())
     }
 
-    /// Has another model draw. Jobs that were accepted before are drawn by the one before.
+    /// Has another model draw by default. Jobs that were accepted before are drawn by the one before. That
+    /// one stays open where there is memory for both, and is closed first where there is not.
     ///
     /// # Errors
     /// There is no model of this name, or why it cannot be used; the one before goes on then.
     pub async fn choose(&self, name: &str) -> Result<Arc<Active>, ApiError> {
-        let _one_at_a_time = self.0.switching.lock().await;
+        let _one_at_a_time = self.0.choosing.lock().await;
+        let chosen = match self.model(Some(name)).await {
+            Err(error) if error.is_lack_of_memory() => self.exchange(name, error).await?,
+            other => other?,
+        };
+        let before = self.set_active(Ok(Arc::clone(&chosen)));
+        if before.is_none_or(|before| before.name != chosen.name) {
+            tracing::info!(model = %chosen.name, "another model draws");
+        }
+        Ok(chosen)
+    }
+
+    /// Closes the model that draws, to have its memory for another; opens it again if that is not enough.
+    async fn exchange(&self, name: &str, why: ApiError) -> Result<Arc<Active>, ApiError> {
+        let Ok(before) = self.active() else { return Err(why) };
+        tracing::info!(model = %before.name, "closed for want of memory, to open {name}");
+        let own = before.name.clone();
+        // Nothing is drawn meanwhile.
+        drop(before);
+        drop(self.set_active(Err(why)));
+        let chosen = self.model(Some(name)).await;
+        if chosen.is_err() {
+            let again = self.model(Some(&own)).await;
+            self.set_active(again.map_err(|why| self.0.hidden.clean_error(why)));
+        }
+        chosen
+    }
+
+    /// The one before, if there was one.
+    fn set_active(&self, active: Result<Arc<Active>, ApiError>) -> Option<Arc<Active>> {
+        let mut place = self.0.active.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, active).ok()
+    }
+
+    /// The model of this name, opened if it is not; without a name, the one that draws by default, which
+    /// stays the same.
+    ///
+    /// # Errors
+    /// There is no model of this name, why it cannot be used, and why there is none.
+    pub async fn model(&self, name: Option<&str>) -> Result<Arc<Active>, ApiError> {
+        let Some(name) = name else { return self.active() };
         if let Ok(active) = self.active()
             && active.name == name
         {
@@ -154,58 +259,28 @@ impl Service {
         if self.options().is_mock() {
             return Err(ApiError::not_found(format!("model `{name}`; there is: {MOCK}")));
         }
-        let (this, name) = (self.clone(), name.to_owned());
-        let chosen = blocking(move || {
-            let entry = this.catalogue().find(&name)?;
-            let mut opened = this.0.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            opened.retain(|_, active| active.strong_count() > 0);
-            if let Some(active) = opened.get(&entry.name).and_then(Weak::upgrade) {
-                return Ok(active);
-            }
-            let active = Active::open(&this.0.engine, &this.options(), &entry).map(Arc::new)?;
-            opened.insert(entry.name, Arc::downgrade(&active));
-            Ok(active)
-        })
-        .await?;
-        // The jobs of the one before keep it until they have ended.
-        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = Ok(Arc::clone(&chosen));
-        tracing::info!(model = %chosen.name, "another model draws");
-        Ok(chosen)
+        let (opened, name) = (Arc::clone(&self.0.opened), name.to_owned());
+        blocking(move || opened.catalogue().find(&name).and_then(|entry| opened.open(&entry))).await
     }
 
-    /// The model of this name, which draws from now on; without a name, the one that draws.
-    ///
-    /// # Errors
-    /// As [`choose`](Self::choose), and why there is none.
-    pub async fn model(&self, name: Option<&str>) -> Result<Arc<Active>, ApiError> {
-        match name {
-            Some(name) => self.choose(name).await,
-            None => self.active(),
-        }
-    }
-
-    /// Takes a request on, for a model that [`model`](Self::model) told: another client may choose
-    /// another meanwhile. With `limit`, it ends within that time, or within the service's own.
+    /// Takes a request on, for a model that [`model`](Self::model) told. Nobody waits for its answer: if
+    /// the program ends before it is drawn, it is drawn when it starts again.
     ///
     /// # Errors
     /// What is wrong with it, that too many wait, or that nothing can be drawn.
-    pub fn submit(
+    pub async fn submit(
         &self,
         active: &Arc<Active>,
         request: ImageRequest,
-        limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
-        let options = self.options();
-        options.check(&request)?;
-        let own = options.time_limit();
-        let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
-        let job = self.0.jobs.submit(active, request, limit)?;
-        observe::submitted(job.id);
+        self.options().check(&request)?;
+        let job = self.jobs().submit(active, request, None, true)?;
+        job.accepted().await?;
         Ok(job)
     }
 
-    /// Takes a request on as [`submit`](Self::submit), and waits until it is drawn. A client that goes
-    /// away has this future dropped, and the job stopped with it.
+    /// Takes a request on, and waits until it is drawn: within `limit`, or within the service's own. A
+    /// client that goes away has this future dropped, and the job stopped with it.
     ///
     /// # Errors
     /// As [`submit`](Self::submit), and those of the job.
@@ -215,7 +290,10 @@ impl Service {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
-        let job = self.submit(active, request, limit)?;
+        self.options().check(&request)?;
+        let own = self.options().time_limit();
+        let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
+        let job = self.jobs().submit(active, request, limit, false)?;
         let _guard = CancelOnDrop(Arc::clone(&job));
         job.wait().await?;
         Ok(job)
@@ -238,7 +316,8 @@ impl Service {
         &self.0.hidden
     }
 
-    /// Takes no more jobs on, lets those that there are end, and cancels what takes longer than `limit`.
+    /// Takes no more jobs on, lets those that there are end, and stops what takes longer than `limit`:
+    /// what nobody waits for is left for the next start, and the rest is cancelled.
     pub async fn drain(&self, limit: Duration) {
         self.jobs().close();
         let all_ended = async {
@@ -249,10 +328,8 @@ impl Service {
         };
         if tokio::time::timeout(limit, all_ended).await.is_err() {
             let open = self.jobs().open();
-            tracing::warn!(
-                "{} jobs are cancelled, as they did not end within {limit:?}",
-                open.len()
-            );
+            let left = if self.jobs().suspend() { "left for the next start" } else { "cancelled" };
+            tracing::warn!("{} jobs did not end within {limit:?}, and are {left}", open.len());
             open.iter().for_each(|job| job.cancel());
             let all_ended = async {
                 for job in open {

@@ -1,7 +1,10 @@
 //! What the program is told by signals: to end, and to read its options again.
 
+#[cfg(unix)]
 use crate::manager::{self, State};
-use sdcpp_server::{ApiError, Logs, Options, Service};
+#[cfg(unix)]
+use sdcpp_server::ApiError;
+use sdcpp_server::{Logs, Options, Service};
 
 /// Waits for Ctrl-C, or to be asked to end.
 pub(crate) async fn signalled() {
@@ -31,35 +34,48 @@ pub(crate) async fn signalled() {
     }
 }
 
-/// Reads the options again at each SIGHUP. Without a file there is nothing to read again, and a hang-up
-/// ends the program as it ends others.
-#[cfg(unix)]
-pub(crate) async fn reload(service: Service, logs: Logs) {
-    use tokio::signal::unix::{SignalKind, signal};
-    if service.options().config.is_none() {
-        return;
-    }
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => return tracing::warn!("SIGHUP cannot be noticed: {error}"),
-    };
-    while hangups.recv().await.is_some() {
-        manager::tell(State::Reloading);
-        match reload_once(&service, &logs).await {
-            Ok(()) => tracing::info!("the options were read again"),
-            Err(error) => tracing::error!(
-                code = %error.code,
-                "the options stay as they were: {}{}",
-                error.message,
-                error.advice.map_or_else(String::new, |advice| format!("; {advice}"))
-            ),
-        }
-        manager::tell(State::Ready);
-    }
-}
+/// The signals to read the options again, from now on.
+pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
-#[cfg(not(unix))]
-pub(crate) async fn reload(_service: Service, _logs: Logs) {}
+impl Hangups {
+    /// Without a file there is nothing to read again, and a hang-up ends the program as it ends others.
+    #[cfg(unix)]
+    pub(crate) fn of(options: &Options) -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangups = options.config.as_ref().map(|_| signal(SignalKind::hangup())).transpose();
+        Self(hangups.unwrap_or_else(|error| {
+            tracing::warn!("SIGHUP cannot be noticed: {error}");
+            None
+        }))
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn of(_options: &Options) -> Self {
+        Self()
+    }
+
+    /// Reads the options again at each.
+    #[cfg(unix)]
+    pub(crate) async fn heed(self, service: Service, logs: Logs) {
+        let Some(mut hangups) = self.0 else { return };
+        while hangups.recv().await.is_some() {
+            manager::tell(State::Reloading);
+            match reload_once(&service, &logs).await {
+                Ok(()) => tracing::info!("the options were read again"),
+                Err(error) => tracing::error!(
+                    code = %error.code,
+                    "the options stay as they were: {}{}",
+                    error.message,
+                    error.advice.map_or_else(String::new, |advice| format!("; {advice}"))
+                ),
+            }
+            manager::tell(State::Ready);
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn heed(self, _service: Service, _logs: Logs) {}
+}
 
 /// Nothing changes where anything is wrong.
 #[cfg(unix)]

@@ -228,9 +228,27 @@ fn another_model_is_chosen_by_name_and_jobs_keep_theirs() {
         let done = server.ended(job);
         assert_eq!((&done["status"], &done["model"]), (&"done".into(), &model.into()), "{done}");
     }
+    // A request has its model for itself.
+    assert_eq!(server.get("/health").json()["model"], "first");
+    let choose = |name: &str| {
+        server.post("/sdapi/v1/options", &json!({ "sd_model_checkpoint": name })).status
+    };
+    assert_eq!(choose("second"), 200);
     // What cannot be used leaves the one before in place.
+    assert_eq!(choose("broken"), 503);
     body["model"] = json!("broken");
     let refused = server.post("/api/v1/jobs", &body);
     assert_eq!(refused.status, 503, "{}", refused.json());
     assert_eq!(server.get("/health").json()["model"], "second");
+    // `false` means: from then on.
+    let settings = json!({ "sd_model_checkpoint": "first" });
+    for (restores, expected) in [(true, "second"), (false, "first")] {
+        let mut body = circle();
+        body["override_settings"] = settings.clone();
+        body["override_settings_restore_afterwards"] = json!(restores);
+        let drawn = server.post("/sdapi/v1/txt2img", &body).good();
+        let info: Value = serde_json::from_str(drawn["info"].as_str().unwrap()).unwrap();
+        assert_eq!(info["sd_model_name"], "first", "{info}");
+        assert_eq!(server.get("/health").json()["model"], expected);
+    }
 }

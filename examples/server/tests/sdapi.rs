@@ -178,7 +178,7 @@ fn who_hangs_up_has_the_job_stopped() {
     sampling(&server);
     drop(stream);
     quiet(&server);
-    assert_eq!(server.service.jobs().list()[0].view().error.unwrap().code, "cancelled");
+    assert_eq!(server.get("/api/v1/jobs").good()[0]["error"]["code"], "cancelled");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Configured {
 
     fn configure(&self, options: &str) {
         let models = self.path("models");
-        let common = format!("port = 0\nthreads = 1\nmodels = {models:?}\n");
+        let common = format!("no_history = true\nport = 0\nthreads = 1\nmodels = {models:?}\n");
         std::fs::write(self.path("server.toml"), common + options).unwrap();
     }
 
@@ -125,7 +125,8 @@ fn options_are_read_again_and_a_broken_file_changes_nothing() {
     assert_eq!(server.get("/api/v1/choices", "two").1["limits"]["side"], 256);
     server.logged(&["DEBUG"]);
     for (broken, why) in [
-        ("max_side = \"many\"\n", "server.toml"),
+        ("max_side = \"many\"\n", "server.toml: line 5"),
+        ("api_key = \"sesame\"\n", "the keys are not as expected"),
         ("api_key = [\"\"]\n", "api-key is "),
         ("log_level = \"loud==\"\n", "log-level is loud=="),
         (
@@ -188,7 +189,7 @@ fn the_log_is_json_and_has_no_secrets() {
     let id = job["id"].as_str().unwrap();
     let drawn = post("/sdapi/v1/txt2img", &body);
     assert_eq!(drawn.status(), 200);
-    let invalid = json!({ "prompt": "a very private wish", "width": 7 });
+    let invalid = json!({ "prompt": "a very private wish", "width": 100_000 });
     assert_eq!(post("/sdapi/v1/txt2img", &invalid).status(), 400);
     let line: Value = serde_json::from_str(&server.logged(&["find-me", id, "done"])).unwrap();
     assert_eq!((&line["span"]["id"], &line["span"]["job"]), (&json!("find-me"), &json!(id)));

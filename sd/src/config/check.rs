@@ -48,8 +48,8 @@ impl ModelConfig {
         model_file::missing_parts(self)
     }
 
-    /// Every file, with the field it is from.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    /// Every file, with the field it is from. A folder of LoRAs is none.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         [
             ("model", &self.model),
             ("diffusion_model", &self.diffusion_model),

@@ -16,7 +16,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use image::ImageFormat;
 use sdcpp::ImageRequest;
 use serde::Deserialize;
@@ -101,29 +101,35 @@ async fn submit(
     let defaults = active.defaults.clone();
     // Pictures in it are decoded, which takes a while.
     let request = service.prepare(&active, move || request(&defaults, body)).await?;
-    let job = service.submit(&active, request, None)?;
+    let job = service.submit(&active, request).await?;
     let location = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id))
         .map_err(|error| ApiError::internal(error.to_string()))?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job.view())).into_response())
 }
 
-/// The job of this number; what is no number is none of a job.
-fn find(service: &Service, id: &str) -> Result<Arc<Job>, ApiError> {
-    let id = Uuid::try_parse(id).map_err(|_| ApiError::not_found(format!("job {id}")))?;
-    service.jobs().get(id)
+/// What is no number is none of a job.
+fn number(id: &str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(id).map_err(|_| ApiError::not_found(format!("job {id}")))
 }
+
+/// Jobs that one answer lists.
+const MOST_LISTED: usize = 2000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 struct ListQuery {
-    /// Jobs at most. Default 50.
+    /// Jobs at most, up to 2000. Default 50.
     #[param(value_type = Option<usize>)]
     limit: Option<String>,
+    /// The number of a job: those that were accepted before it.
+    #[param(value_type = Option<String>)]
+    before: Option<String>,
 }
 
 /// The last jobs, the newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(ListQuery), responses(
     (status = 200, description = "jobs", body = Vec<JobView>),
-    (status = 400, description = "the limit is no number", body = ErrorBody),
+    (status = 400, description = "the limit is no number, or `before` is no job's", body = ErrorBody),
+    (status = 503, description = "the history cannot be read", body = ErrorBody),
 ))]
 async fn list(
     State(service): State<Service>,
@@ -131,37 +137,44 @@ async fn list(
 ) -> Result<Json<Vec<JobView>>, ApiError> {
     let limit = query.limit.as_deref().unwrap_or("50");
     let limit: usize = limit.parse().map_err(|_| ApiError::invalid("limit", limit, "a number"))?;
-    Ok(Json(service.jobs().list().iter().take(limit).map(|job| job.view()).collect()))
+    let before = query.before.as_deref().map(|before| {
+        Uuid::try_parse(before)
+            .map_err(|_| ApiError::invalid("before", before, "the number of a job"))
+    });
+    Ok(Json(service.jobs().list(limit.min(MOST_LISTED), before.transpose()?).await?))
 }
 
 /// A job.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
     (status = 200, description = "the job", body = JobView),
     (status = 404, description = "there is none", body = ErrorBody),
+    (status = 503, description = "the history cannot be used", body = ErrorBody),
 ))]
 async fn get(
     State(service): State<Service>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, ApiError> {
-    Ok(Json(find(&service, &id)?.view()))
+    Ok(Json(service.jobs().view(number(&id)?).await?))
 }
 
 /// Stops a job that waits or runs, and forgets one that has ended.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
     (status = 200, description = "the job; it may take until its next step to end", body = JobView),
     (status = 404, description = "there is none", body = ErrorBody),
+    (status = 503, description = "the history cannot be used", body = ErrorBody),
 ))]
 async fn cancel(
     State(service): State<Service>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, ApiError> {
-    let job = find(&service, &id)?;
-    if job.status().is_open() {
+    let id = number(&id)?;
+    if let Some(job) = service.jobs().get(id).filter(|job| job.status().is_open()) {
         job.cancel();
-    } else {
-        service.jobs().remove(job.id);
+        return Ok(Json(job.view()));
     }
-    Ok(Json(job.view()))
+    let ended = service.jobs().view(id).await?;
+    service.jobs().remove(id).await?;
+    Ok(Json(ended))
 }
 
 /// An event of a job.
@@ -178,33 +191,46 @@ struct JobEvent {
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/events", tag = "jobs", params(("id" = String, Path)), responses(
     (status = 200, description = "events", body = JobEvent, content_type = "text/event-stream"),
     (status = 404, description = "there is none", body = ErrorBody),
+    (status = 503, description = "the history cannot be used", body = ErrorBody),
 ))]
 async fn events(
     State(service): State<Service>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let job = find(&service, &id)?;
+    let id = number(&id)?;
+    let events = match service.jobs().get(id) {
+        Some(job) => follow(job).left_stream(),
+        // It has ended, and that is all there is to tell.
+        None => stream::iter([Ok(event(&service.jobs().view(id).await?))]).right_stream(),
+    };
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// A job at each change, until it ends.
+fn follow(job: Arc<Job>) -> impl Stream<Item = Result<Event, Infallible>> {
     let mut changes = job.changes();
     // The first event is how it stands.
     changes.mark_changed();
-    let events = stream::unfold((job, changes, false), async |(job, mut changes, ended)| {
+    stream::unfold((job, changes, false), async |(job, mut changes, ended)| {
         if ended {
             return None;
         }
         changes.changed().await.ok()?;
         let view = job.view();
-        let event = match Event::default().event("job").json_data(&view) {
-            Ok(event) => event,
-            Err(error) => Event::default().event("error").data(error.to_string()),
-        };
-        Some((Ok(event), (job, changes, !view.status.is_open())))
-    });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+        Some((Ok(event(&view)), (job, changes, !view.status.is_open())))
+    })
+}
+
+fn event(view: &JobView) -> Event {
+    match Event::default().event("job").json_data(view) {
+        Ok(event) => event,
+        Err(error) => Event::default().event("error").data(error.to_string()),
+    }
 }
 
 /// Pictures are saved by names that are made of the job's number, and never of what a client said.
-fn file_name(job: &Job, index: usize) -> Result<HeaderValue, ApiError> {
-    HeaderValue::from_str(&format!("inline; filename=\"{}-{index}.png\"", job.id))
+fn file_name(job: Uuid, index: usize) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(&format!("inline; filename=\"{job}-{index}.png\""))
         .map_err(|error| ApiError::internal(error.to_string()))
 }
 
@@ -223,7 +249,8 @@ async fn preview(
     State(service): State<Service>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let job = find(&service, &id)?;
+    let none = || ApiError::not_found("preview now");
+    let job = service.jobs().get(number(&id)?).ok_or_else(none)?;
     Ok(png(preview_png(&job).await?, "no-store"))
 }
 
@@ -250,20 +277,19 @@ pub(crate) async fn preview_png(job: &Job) -> Result<Vec<u8>, ApiError> {
     params(("id" = String, Path), ("index" = usize, Path, description = "from 0")), responses(
     (status = 200, description = "a PNG with A1111's parameters", body = Vec<u8>, content_type = "image/png"),
     (status = 404, description = "there is none, or not yet", body = ErrorBody),
+    (status = 503, description = "the history cannot be read", body = ErrorBody),
 ))]
 async fn picture(
     State(service): State<Service>,
     Path((id, index)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let job = find(&service, &id)?;
     let none = || ApiError::not_found(format!("picture {index} of job {id}"));
-    let finished = job.outcome().and_then(|outcome| outcome.as_ref().ok());
-    let index = index.parse::<usize>().map_err(|_| none())?;
-    let picture = finished.and_then(|finished| finished.pictures.get(index));
-    let picture = picture.ok_or_else(none)?;
+    let place = index.parse::<usize>().map_err(|_| none())?;
+    let job = number(&id)?;
+    let bytes = service.jobs().png(job, place).await?;
     // It never changes.
-    let mut answer = png(picture.png.to_vec(), "private, max-age=31536000, immutable");
-    answer.headers_mut().insert(header::CONTENT_DISPOSITION, file_name(&job, index)?);
+    let mut answer = png(bytes, "private, max-age=31536000, immutable");
+    answer.headers_mut().insert(header::CONTENT_DISPOSITION, file_name(job, place)?);
     Ok(answer)
 }
 

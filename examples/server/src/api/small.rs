@@ -1,7 +1,7 @@
 //! `POST /image` and `POST /generate`: the two small services that applications were written against.
 
 use super::Body;
-use crate::{error::ApiError, service::Service};
+use crate::{error::ApiError, filter::Verdict, service::Service};
 use axum::{Json, extract::State};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,10 @@ struct ImageAnswer {
     finished_at: Option<String>,
     /// Whether it is a pattern, drawn without a model.
     mock: bool,
+    /// Whether it was drawn before, for the same request.
+    cached: bool,
+    /// What the safety filter said of it; none without one.
+    safety: Option<Verdict>,
     seed: i64,
     width: u32,
     height: u32,
@@ -130,6 +134,8 @@ async fn image(
         created_at: view.created_at,
         finished_at: view.finished_at,
         mock: job.mock,
+        cached: view.cached,
+        safety: picture.safety,
         seed: picture.seed,
         width: picture.width,
         height: picture.height,
@@ -172,6 +178,10 @@ struct Metadata {
     model_version: String,
     /// Whether it is a pattern, drawn without a model.
     mock: bool,
+    /// Whether it was drawn before, for the same request.
+    cached: bool,
+    /// What the safety filter said of it; none without one.
+    safety: Option<Verdict>,
 }
 
 /// Draws one picture, in a minute at most.
@@ -217,6 +227,8 @@ async fn generate(
             generation_time_seconds: finished.timings.total.as_secs_f64(),
             model_version: job.model.clone(),
             mock: job.mock,
+            cached: finished.cached,
+            safety: picture.safety.clone(),
         },
     }))
 }

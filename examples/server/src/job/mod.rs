@@ -1,15 +1,20 @@
 //! A picture, or several, that a client asked for: what has come of it, and how it is stopped.
 
 mod progress;
+mod run;
 mod store;
 mod view;
 
+pub use run::Finished;
+pub(crate) use store::Parts;
 pub use store::{Jobs, Limits};
 pub use view::{JobStatus, JobView, PictureView};
 
-use crate::{error::ApiError, hash::ModelHash, model::Active};
+use crate::{
+    error::ApiError, filter::Verdict, hash::ModelHash, history::Unfinished, model::Active,
+};
 use progress::State;
-use sdcpp::{CancelToken, Generated, ImageRequest, Preview, Progress, Timings};
+use sdcpp::{CancelToken, ImageRequest, Preview, Progress};
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Instant, SystemTime},
@@ -30,42 +35,8 @@ pub struct Stored {
     pub width: u32,
     /// In pixels.
     pub height: u32,
-}
-
-/// What a job brought.
-#[derive(Debug, Clone)]
-pub struct Finished {
-    /// The pictures, in the order of their seeds.
-    pub pictures: Vec<Stored>,
-    /// What is worth knowing.
-    pub warnings: Vec<String>,
-    /// How long each phase took.
-    pub timings: Timings,
-}
-
-impl Finished {
-    /// Encodes the pictures; takes a while, so not on a thread that serves others.
-    fn new(generated: Generated) -> Result<Self, ApiError> {
-        let pictures = generated.images.iter().map(|picture| {
-            Ok(Stored {
-                png: picture.to_png()?.into(),
-                parameters: picture.parameters().into(),
-                seed: picture.seed(),
-                width: picture.width(),
-                height: picture.height(),
-            })
-        });
-        Ok(Self {
-            pictures: pictures.collect::<Result<_, ApiError>>()?,
-            warnings: generated.warnings.iter().map(ToString::to_string).collect(),
-            timings: generated.timings,
-        })
-    }
-
-    /// Bytes of all pictures.
-    pub fn bytes(&self) -> usize {
-        self.pictures.iter().map(|picture| picture.png.len()).sum()
-    }
+    /// What the safety filter said; none without one.
+    pub safety: Option<Verdict>,
 }
 
 /// A job, from its acceptance on.
@@ -82,6 +53,10 @@ pub struct Job {
     pub request: ImageRequest,
     /// Whether it draws over a picture.
     pub over_a_picture: bool,
+    /// Whether nobody waits for its answer: it is taken up again when the program starts again.
+    pub detached: bool,
+    /// How often the program ended while it was open.
+    pub restarts: u32,
     /// What draws it, which stays until it has ended.
     active: Mutex<Option<Arc<Active>>>,
     created: (SystemTime, Instant),
@@ -92,11 +67,13 @@ pub struct Job {
 }
 
 impl Job {
-    fn new(active: &Arc<Active>, request: &mut ImageRequest) -> Self {
+    fn new(active: &Arc<Active>, request: &mut ImageRequest, detached: bool) -> Self {
         let over_a_picture = request.init_image.is_some();
         Self {
             request: without_pictures(request),
             over_a_picture,
+            detached,
+            restarts: 0,
             active: Mutex::new(Some(Arc::clone(active))),
             id: Uuid::now_v7(),
             model: active.name.clone(),
@@ -107,6 +84,18 @@ impl Job {
             state: watch::Sender::new(State::default()),
             preview: Mutex::default(),
             outcome: OnceLock::new(),
+        }
+    }
+
+    /// One that was open when the program ended, with the number and the time it had.
+    fn again(active: &Arc<Active>, request: &mut ImageRequest, before: &Unfinished) -> Self {
+        let waited = before.created.elapsed().unwrap_or_default();
+        let now = Instant::now();
+        Self {
+            id: before.view.id,
+            restarts: before.view.restarts.saturating_add(1),
+            created: (before.created, now.checked_sub(waited).unwrap_or(now)),
+            ..Self::new(active, request, true)
         }
     }
 
@@ -136,6 +125,25 @@ impl Job {
         }
     }
 
+    /// Waits until it is written down and in the queue.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub async fn accepted(&self) -> Result<(), ApiError> {
+        let mut changes = self.state.subscribe();
+        loop {
+            if self.state.borrow().accepted {
+                return Ok(());
+            }
+            if let Some(Err(error)) = self.outcome.get() {
+                return Err(error.clone());
+            }
+            if changes.changed().await.is_err() {
+                return Err(ApiError::internal("the job has gone"));
+            }
+        }
+    }
+
     /// Told at each change.
     pub(crate) fn changes(&self) -> watch::Receiver<State> {
         self.state.subscribe()
@@ -144,6 +152,10 @@ impl Job {
     /// The last preview: its step, and the picture so far.
     pub fn preview(&self) -> Option<Preview> {
         self.preview.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn accept(&self) {
+        self.state.send_modify(|state| state.accepted = true);
     }
 
     fn tell(&self, progress: &Progress) {
@@ -155,14 +167,14 @@ impl Job {
         self.state.send_modify(State::see_preview);
     }
 
-    fn finish(&self, outcome: Result<Finished, ApiError>) {
+    fn finish(&self, outcome: Result<Finished, ApiError>, now: (SystemTime, Instant)) {
         *self.preview.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.active.lock().unwrap_or_else(PoisonError::into_inner) = None;
         // Both at once, for who looks at the outcome first and at the state then.
         self.state.send_modify(|state| {
             // There is one end only.
             if self.outcome.set(outcome).is_ok() {
-                state.end();
+                state.end(now);
             }
         });
     }

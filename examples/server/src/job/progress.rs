@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// What a job does now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
+    /// Whether it is written down and in the queue.
+    pub(crate) accepted: bool,
     /// When the engine began; none while it waits.
     pub(crate) started: Option<(SystemTime, Instant)>,
     /// When it ended, however it did.
@@ -45,8 +47,8 @@ impl State {
         self.previews += 1;
     }
 
-    pub(crate) fn end(&mut self) {
-        self.ended = Some((SystemTime::now(), Instant::now()));
+    pub(crate) fn end(&mut self, now: (SystemTime, Instant)) {
+        self.ended = Some(now);
     }
 
     /// From 0 to 1; sampling is most of it.
@@ -100,7 +102,7 @@ mod tests {
         state.see(&Progress::Decoding { tile: 0, tiles: 0 });
         assert!(state.fraction() >= last && state.fraction() < 1.0);
         assert!(state.remaining().is_some());
-        state.end();
+        state.end((SystemTime::now(), Instant::now()));
         assert_eq!((state.fraction(), state.remaining()), (1.0, None));
     }
 }

@@ -1,13 +1,21 @@
-//! The jobs there are: those that wait and run, and the last ones that ended.
+//! The jobs there are: those that wait and run are here, those that ended in the history.
 
-use super::{Finished, Job};
+use super::{Job, JobView};
 use crate::{
-    error::ApiError, hidden::Hidden, memory, model::Active, options::Options, service::blocking,
+    error::ApiError,
+    filter::SafetyFilter,
+    hidden::Hidden,
+    history::{History, Keep, Unfinished},
+    memory,
+    model::Active,
+    observe,
+    opened::Opened,
+    options::Options,
+    service::blocking,
 };
-use sdcpp::{ImageRequest, PreviewOptions, Watch};
+use sdcpp::ImageRequest;
 use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::ControlFlow,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -22,62 +30,79 @@ use uuid::Uuid;
 pub struct Limits {
     /// Jobs that may wait.
     pub queue: usize,
-    /// Jobs that ended.
-    pub jobs: usize,
-    /// Bytes of their pictures.
-    pub bytes: usize,
+    /// What is kept.
+    pub keep: Keep,
 }
 
 impl Limits {
     /// Those of the options.
     pub(crate) fn of(options: &Options) -> Self {
-        Self {
-            queue: options.queue_limit(),
-            jobs: options.keep_jobs.unwrap_or(200),
-            bytes: options.keep_bytes.unwrap_or(256 << 20),
-        }
+        Self { queue: options.queue_limit(), keep: options.keep() }
     }
 }
 
 /// The jobs, by age.
 pub struct Jobs {
-    all: Mutex<BTreeMap<Uuid, Arc<Job>>>,
+    /// Those that are open, and those whose end could not be written.
+    live: Mutex<BTreeMap<Uuid, Arc<Job>>>,
     limits: RwLock<Limits>,
     /// Jobs that were taken on, ever.
     submitted: AtomicU64,
     closed: AtomicBool,
-    hidden: Hidden,
-    /// Those that ended, the first to end first.
-    ended: Mutex<VecDeque<Arc<Job>>>,
+    suspended: AtomicBool,
+    pub(super) hidden: Hidden,
+    pub(super) history: Arc<History>,
+    pub(super) opened: Arc<Opened>,
+    pub(super) filter: Option<Arc<dyn SafetyFilter>>,
+    /// Whether answers are looked up among those that were given.
+    pub(super) caches: bool,
+}
+
+/// What a service's jobs are made with.
+pub(crate) struct Parts {
+    pub(crate) limits: Limits,
+    pub(crate) hidden: Hidden,
+    pub(crate) history: History,
+    pub(crate) opened: Arc<Opened>,
+    pub(crate) filter: Option<Arc<dyn SafetyFilter>>,
+    pub(crate) caches: bool,
 }
 
 impl Jobs {
     /// None yet.
-    pub(crate) fn new(limits: Limits, hidden: Hidden) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { limits, hidden, history, opened, filter, caches } = parts;
         Self {
-            all: Mutex::default(),
+            live: Mutex::default(),
             limits: RwLock::new(limits),
             submitted: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            suspended: AtomicBool::new(false),
             hidden,
-            ended: Mutex::default(),
+            history: Arc::new(history),
+            opened,
+            filter,
+            caches,
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on. What is kept too long is forgotten when the next job ends.
+    /// From now on. What is too much is forgotten when the next job ends.
     pub(crate) fn set_limits(&self, limits: Limits) {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn live(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request on. Within a runtime. With `limit`, it must end within that time.
+    /// Takes a request on. Within a runtime. With `limit`, it must end within that time. A `detached`
+    /// job has nobody who waits for it: if the program ends, it is taken up again.
+    ///
+    /// [`Job::accepted`] tells when it is written down and in the queue.
     ///
     /// # Errors
     /// What is wrong with the request; that too many wait, or that nothing is drawn now.
@@ -86,44 +111,50 @@ impl Jobs {
         active: &Arc<Active>,
         mut request: ImageRequest,
         limit: Option<Duration>,
+        detached: bool,
     ) -> Result<Arc<Job>, ApiError> {
         request.check()?;
-        self.check_room(active)?;
-        let job = Arc::new(Job::new(active, &mut request));
-        let (told, shown) = (Arc::clone(&job), Arc::clone(&job));
-        let mut watch = Watch::new()
-            .cancel_with(job.token.clone())
-            .on_progress(move |progress| {
-                told.tell(&progress);
-                ControlFlow::Continue(())
-            })
-            .on_preview(
-                PreviewOptions::default().min_interval(Duration::from_millis(500)),
-                move |preview| shown.show(preview),
-            );
-        if let Some(limit) = limit {
-            watch = watch.time_limit(limit);
+        let job = Arc::new(Job::new(active, &mut request, detached));
+        {
+            let mut live = self.live();
+            self.check_room_in(&live, active)?;
+            live.insert(job.id, Arc::clone(&job));
         }
-        let work = active.pool.submit(request, watch)?;
-        self.all().insert(job.id, Arc::clone(&job));
-        self.submitted.fetch_add(1, Ordering::Relaxed);
-        let (jobs, ended) = (Arc::clone(self), Arc::clone(&job));
-        let drawing = async move {
-            let outcome = match work.await {
-                Ok(generated) => blocking(move || Finished::new(generated)).await,
-                Err(error) => Err(jobs.hidden.clean_error(error.into())),
-            };
-            match &outcome {
-                Ok(_) => tracing::info!("done"),
-                Err(error) => tracing::info!(code = %error.code, "{}", error.message),
-            }
-            ended.finish(outcome);
-            jobs.forget_oldest(ended);
-            jobs.give_memory_back().await;
-        };
-        // Its lines have the number of the request.
-        tokio::spawn(drawing.in_current_span());
+        self.begin(active, &job, request, limit);
         Ok(job)
+    }
+
+    /// Takes a job up that was open when the program ended, however many wait.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub(crate) fn take_up(
+        self: &Arc<Self>,
+        active: &Arc<Active>,
+        mut request: ImageRequest,
+        limit: Option<Duration>,
+        before: &Unfinished,
+    ) -> Result<Arc<Job>, ApiError> {
+        request.check()?;
+        let job = Arc::new(Job::again(active, &mut request, before));
+        job.accept();
+        self.live().insert(job.id, Arc::clone(&job));
+        self.begin(active, &job, request, limit);
+        Ok(job)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        active: &Arc<Active>,
+        job: &Arc<Job>,
+        request: ImageRequest,
+        limit: Option<Duration>,
+    ) {
+        self.submitted.fetch_add(1, Ordering::Relaxed);
+        let (jobs, active, job) = (Arc::clone(self), Arc::clone(active), Arc::clone(job));
+        observe::submitted(job.id);
+        // Its lines have the number of the request.
+        tokio::spawn(jobs.run(active, job, request, limit).in_current_span());
     }
 
     /// Whether one more job may wait, whichever model draws it.
@@ -131,14 +162,27 @@ impl Jobs {
     /// # Errors
     /// Too many wait, or the service is ending.
     pub fn check_room(&self, active: &Active) -> Result<(), ApiError> {
+        self.check_room_in(&self.live(), active)
+    }
+
+    fn check_room_in(
+        &self,
+        live: &BTreeMap<Uuid, Arc<Job>>,
+        active: &Active,
+    ) -> Result<(), ApiError> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(sdcpp::Error::ShutDown.into());
         }
         let most = active.pool.metrics().size + self.limits().queue;
-        if self.open().len() < most {
+        if live.values().filter(|job| job.outcome().is_none()).count() < most {
             return Ok(());
         }
         Err(sdcpp::Error::QueueFull { limit: self.limits().queue }.into())
+    }
+
+    /// Where they are written.
+    pub(crate) fn history(&self) -> Arc<History> {
+        Arc::clone(&self.history)
     }
 
     /// Takes no more jobs on.
@@ -146,31 +190,101 @@ impl Jobs {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// The job of this number.
+    /// From now on, jobs that nobody waits for are left for the next start when they are cancelled. Whether
+    /// that can be.
+    pub(crate) fn suspend(&self) -> bool {
+        self.suspended.store(self.history.is_on_disk(), Ordering::Relaxed);
+        self.is_suspended()
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.suspended.load(Ordering::Relaxed)
+    }
+
+    /// The job of this number, if it waits or runs.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Job>> {
+        self.live().get(&id).cloned()
+    }
+
+    /// The job of this number, as clients see it.
     ///
     /// # Errors
     /// There is none, or it ended long ago.
-    pub fn get(&self, id: Uuid) -> Result<Arc<Job>, ApiError> {
-        self.all().get(&id).cloned().ok_or_else(|| ApiError::not_found(format!("job {id}")))
+    pub async fn view(&self, id: Uuid) -> Result<JobView, ApiError> {
+        if let Some(job) = self.get(id) {
+            return Ok(job.view());
+        }
+        let history = Arc::clone(&self.history);
+        let found = blocking(move || history.view(id)).await?;
+        found.ok_or_else(|| ApiError::not_found(format!("job {id}")))
     }
 
-    /// The newest first.
-    pub fn list(&self) -> Vec<Arc<Job>> {
-        self.all().values().rev().cloned().collect()
+    /// The newest first: so many of those before `before`.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub async fn list(&self, limit: usize, before: Option<Uuid>) -> Result<Vec<JobView>, ApiError> {
+        let live: Vec<_> = match before {
+            Some(before) => self.live().range(..before).map(|(_, job)| Arc::clone(job)).collect(),
+            None => self.live().values().cloned().collect(),
+        };
+        let history = Arc::clone(&self.history);
+        let mut all = blocking(move || history.list(limit, before)).await?;
+        // One may have ended meanwhile, and is in both.
+        all.retain(|ended| live.iter().all(|job| job.id != ended.id));
+        all.extend(live.iter().map(|job| job.view()));
+        all.sort_by_key(|job| std::cmp::Reverse(job.id));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    /// The file of a picture.
+    ///
+    /// # Errors
+    /// There is none, or not yet.
+    pub async fn png(&self, id: Uuid, index: usize) -> Result<Vec<u8>, ApiError> {
+        let live = self.get(id);
+        let outcome = live.as_ref().and_then(|job| job.outcome()?.as_ref().ok());
+        if let Some(picture) = outcome.and_then(|finished| finished.pictures.get(index)) {
+            return Ok(picture.png.to_vec());
+        }
+        let history = Arc::clone(&self.history);
+        let found = blocking(move || history.png(id, index)).await?;
+        found.ok_or_else(|| ApiError::not_found(format!("picture {index} of job {id}")))
     }
 
     /// Those that wait or run, the oldest first.
     pub fn open(&self) -> Vec<Arc<Job>> {
-        self.all().values().filter(|job| job.outcome().is_none()).cloned().collect()
+        self.live().values().filter(|job| job.outcome().is_none()).cloned().collect()
     }
 
     /// Forgets a job that ended; its pictures are freed when nobody reads them.
-    pub fn remove(&self, id: Uuid) {
-        self.all().remove(&id);
+    ///
+    /// # Errors
+    /// The history cannot be written.
+    pub async fn remove(&self, id: Uuid) -> Result<(), ApiError> {
+        let history = Arc::clone(&self.history);
+        blocking(move || history.remove(id)).await?;
+        self.live().remove(&id);
+        Ok(())
+    }
+
+    /// Forgets what is too old, for as long as the service is there.
+    pub(crate) async fn forget_by_age(self: Arc<Self>) {
+        const INTERVAL: Duration = Duration::from_secs(600);
+        while !self.closed.load(Ordering::Relaxed) {
+            let (history, keep) = (Arc::clone(&self.history), self.limits().keep);
+            if keep.age.is_some()
+                && let Err(error) = blocking(move || history.trim(keep, None)).await
+            {
+                tracing::error!(code = %error.code, "{}", error.message);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
     }
 
     /// Some time after the last job, which is this one, unless others come.
-    async fn give_memory_back(&self) {
+    pub(super) async fn give_memory_back(&self) {
         let last = self.submitted.load(Ordering::Relaxed);
         if !self.open().is_empty() {
             return;
@@ -181,34 +295,5 @@ impl Jobs {
         {
             tracing::warn!("free memory was not given back: {error}");
         }
-    }
-
-    /// Forgets those that ended first, and of these first the ones without pictures. `job`, which has
-    /// ended just now, stays for its client.
-    fn forget_oldest(&self, job: Arc<Job>) {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = |job: &Arc<Job>| match job.outcome() {
-            Some(Ok(finished)) => finished.bytes(),
-            _ => 0,
-        };
-        // A client may have had one forgotten.
-        {
-            let all = self.all();
-            ended.retain(|job| all.contains_key(&job.id));
-        }
-        let mut total: usize = ended.iter().map(bytes).sum::<usize>() + bytes(&job);
-        let limits = self.limits();
-        while ended.len() >= limits.jobs.max(1) || total > limits.bytes {
-            let empty = ended.iter().position(|job| bytes(job) == 0);
-            let place = match empty.filter(|_| total <= limits.bytes) {
-                Some(place) => place,
-                // The first that has pictures frees some.
-                None => ended.iter().position(|job| bytes(job) > 0).unwrap_or(0),
-            };
-            let Some(forgotten) = ended.remove(place) else { break };
-            total -= bytes(&forgotten).min(total);
-            self.all().remove(&forgotten.id);
-        }
-        ended.push_back(job);
     }
 }

@@ -1,14 +1,14 @@
 //! A job as clients see it.
 
 use super::{Finished, Job, progress::State};
-use crate::{api::ErrorBody, error::ApiError};
-use serde::Serialize;
+use crate::{api::ErrorBody, error::ApiError, filter::Verdict};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant, SystemTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// What has come of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// It waits for a model that is free.
@@ -31,7 +31,7 @@ impl JobStatus {
 }
 
 /// A finished picture.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct PictureView {
     /// Where its PNG is.
     pub url: String,
@@ -43,10 +43,12 @@ pub struct PictureView {
     pub seed: i64,
     /// What its file says about how it was made, as A1111's pictures do.
     pub parameters: String,
+    /// What the safety filter said of it; none without one. A picture that it refused is black.
+    pub safety: Option<Verdict>,
 }
 
 /// A job.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct JobView {
     /// Its number.
     pub id: Uuid,
@@ -54,8 +56,14 @@ pub struct JobView {
     pub status: JobStatus,
     /// The name of the model.
     pub model: String,
+    /// What was asked for.
+    pub prompt: String,
     /// Whether its pictures are patterns, drawn without a model.
     pub mock: bool,
+    /// Whether its pictures were drawn before, for the same request.
+    pub cached: bool,
+    /// How often the program ended while the job was open, and took it up again.
+    pub restarts: u32,
     /// When it was accepted, as RFC 3339.
     pub created_at: String,
     /// When the engine began.
@@ -102,6 +110,21 @@ fn status(outcome: Option<&Result<Finished, ApiError>>, state: &State) -> JobSta
     }
 }
 
+impl JobView {
+    /// The job, ended by this error now.
+    pub(crate) fn failed(self, error: &ApiError) -> Self {
+        Self {
+            status: JobStatus::Failed,
+            finished_at: Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string()),
+            stage: None,
+            progress: 1.0,
+            eta_seconds: None,
+            error: Some(ErrorBody::from(error)),
+            ..self
+        }
+    }
+}
+
 impl Job {
     /// Where the job stands.
     pub fn status(&self) -> JobStatus {
@@ -114,6 +137,15 @@ impl Job {
         // In this order: with an outcome the state is that of the end.
         let outcome = self.outcome();
         let state = self.state.borrow().clone();
+        self.view_of(outcome, &state)
+    }
+
+    /// The job as clients see it when it has come to this.
+    pub(super) fn view_of(
+        &self,
+        outcome: Option<&Result<Finished, ApiError>>,
+        state: &State,
+    ) -> JobView {
         let finished = outcome.and_then(|outcome| outcome.as_ref().ok());
         let until = state.ended.map_or_else(Instant::now, |(_, ended)| ended);
         let pictures = finished.map_or(&[][..], |finished| &finished.pictures);
@@ -123,12 +155,16 @@ impl Job {
             height: picture.height,
             seed: picture.seed,
             parameters: picture.parameters.to_string(),
+            safety: picture.safety.clone(),
         });
         JobView {
             id: self.id,
-            status: status(outcome, &state),
+            status: status(outcome, state),
             model: self.model.clone(),
+            prompt: self.request.prompt.clone(),
             mock: self.mock,
+            cached: finished.is_some_and(|finished| finished.cached),
+            restarts: self.restarts,
             created_at: time(self.created),
             started_at: state.started.map(time),
             finished_at: state.ended.map(time),

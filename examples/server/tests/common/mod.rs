@@ -52,9 +52,18 @@ impl Answer {
 impl Server {
     /// With these arguments, on a free port.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let all = ["sdcpp-server", "--port", "0"].iter().chain(arguments);
-        let service = Service::start(Options::parse_from(all)).unwrap();
+        let mut all = vec!["sdcpp-server", "--port", "0"];
+        if !arguments.contains(&"--data") {
+            all.push("--no-history");
+        }
+        all.extend(arguments);
+        Self::serve(Service::start(Options::parse_from(all)).unwrap())
+    }
+
+    /// This service, on a free port.
+    pub(crate) fn serve(service: Service) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(service.begin()).unwrap();
         let routes = app(service.clone());
         let listener = runtime.block_on(async { listen(service.options().address()) }).unwrap();
         let address = listener.local_addr().unwrap();

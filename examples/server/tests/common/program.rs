@@ -23,6 +23,12 @@ impl Program {
                 .args(["--port", "0", "--threads", "1", "--model"])
                 .arg(demo("demo_q8_0.gguf"))
                 .args(arguments)
+                .args(
+                    arguments
+                        .iter()
+                        .all(|argument| *argument != "--data")
+                        .then_some("--no-history"),
+                )
                 .stderr(Stdio::null()),
         )
     }
@@ -54,6 +60,11 @@ impl Program {
             .unwrap()
     }
 
+    pub(crate) fn cancel(&self, job: &Value) {
+        let id = job["id"].as_str().unwrap();
+        ureq::delete(format!("{}/api/v1/jobs/{id}", self.url)).call().unwrap();
+    }
+
     pub(crate) fn until(&self, job: &Value, status: &[&str]) -> Value {
         let begin = Instant::now();
         loop {
@@ -64,6 +75,18 @@ impl Program {
             assert!(begin.elapsed() < Duration::from_secs(60), "{now}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// The body of an answer.
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+        let mut answer = ureq::get(format!("{}{path}", self.url)).call().unwrap();
+        answer.body_mut().read_to_vec().unwrap()
+    }
+
+    /// Ends it without a warning.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -1,10 +1,6 @@
 //! Pictures in the form that is asked for: PNG, JPEG or WebP, in the answer or by URL.
 
-use crate::{
-    error::ApiError,
-    job::{Finished, Job},
-    service::blocking,
-};
+use crate::{error::ApiError, filter::Verdict, job::Job, service::blocking};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use image::codecs::{jpeg::JpegEncoder, webp::WebPEncoder};
 use serde::Serialize;
@@ -81,6 +77,9 @@ pub(super) struct ImageData {
     url: Option<String>,
     /// Not of OpenAI: the seed it was drawn from.
     seed: i64,
+    /// Not of OpenAI: what the safety filter said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety: Option<Verdict>,
 }
 
 /// The answer.
@@ -93,6 +92,8 @@ pub(super) struct Images {
     size: String,
     /// Not of OpenAI: whether the pictures are patterns, drawn without a model.
     mock: bool,
+    /// Not of OpenAI: whether they were drawn before, for the same request.
+    cached: bool,
 }
 
 /// The pictures of a job that has ended well. With `base`, by URLs that begin so.
@@ -105,7 +106,7 @@ pub(super) async fn images(
         let Some(Ok(finished)) = job.outcome() else {
             return Err(ApiError::internal("the job has no pictures"));
         };
-        let Finished { pictures, .. } = finished;
+        let pictures = &finished.pictures;
         let view = job.view();
         let data = pictures.iter().zip(view.pictures).map(|(picture, view)| {
             Ok(match &base {
@@ -113,11 +114,13 @@ pub(super) async fn images(
                     b64_json: None,
                     url: Some(format!("{base}{}", view.url)),
                     seed: picture.seed,
+                    safety: picture.safety.clone(),
                 },
                 None => ImageData {
                     b64_json: Some(BASE64_STANDARD.encode(format.encode(&picture.png)?)),
                     url: None,
                     seed: picture.seed,
+                    safety: picture.safety.clone(),
                 },
             })
         });
@@ -129,6 +132,7 @@ pub(super) async fn images(
             output_format: if base.is_some() { "png" } else { format.name() },
             size: format!("{}x{}", first.0, first.1),
             mock: job.mock,
+            cached: finished.cached,
         })
     })
     .await

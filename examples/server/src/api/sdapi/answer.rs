@@ -89,6 +89,8 @@ fn info(job: &Job, body: &DrawBody) -> Result<Value, ApiError> {
         "is_using_inpainting_conditioning": false,
         "version": concat!("sdcpp-server ", env!("CARGO_PKG_VERSION")),
         "mock": job.mock,
+        "cached": finished.cached,
+        "safety": finished.pictures.iter().map(|p| &p.safety).collect::<Vec<_>>(),
         "warnings": finished.warnings,
     }))
 }

@@ -53,7 +53,12 @@ async fn img2img(
 }
 
 async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<Drawn>, ApiError> {
-    let active = service.model(body.model()).await?;
+    let active = match body.model() {
+        Some(name) if body.override_settings_restore_afterwards == Some(false) => {
+            service.choose(name).await?
+        }
+        name => service.model(name).await?,
+    };
     let defaults = active.defaults.clone();
     let echo = body.clone();
     // Base64 and PNG take a while.

@@ -38,6 +38,8 @@ pub(crate) struct DrawBody {
     /// `sd_model_checkpoint` and `CLIP_stop_at_last_layers` are heeded.
     #[schema(value_type = Option<Object>)]
     pub(crate) override_settings: Option<Map<String, Value>>,
+    /// `false`: the model of `override_settings` draws from then on. Default: for this request only.
+    pub(crate) override_settings_restore_afterwards: Option<bool>,
     /// Whether the answer has the pictures. Default: yes.
     pub(crate) send_images: Option<bool>,
     /// img2img: base64 of a PNG or JPEG, also as a data URI; the first is drawn over.

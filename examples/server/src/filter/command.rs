@@ -1,0 +1,83 @@
+//! A program that looks at pictures.
+
+use super::{Candidate, LIMIT, MOST, SafetyFilter, Verdict, verdict};
+use crate::error::ApiError;
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+    runtime::Handle,
+};
+
+/// A program that is run for each picture. It reads an object in JSON from its standard input, with
+/// `prompt`, `model` and `image` (base64 of a PNG), and writes a [`Verdict`] in JSON to its standard
+/// output. It must end with status 0 within 30 seconds.
+#[derive(Debug)]
+pub struct CommandFilter {
+    program: PathBuf,
+}
+
+impl CommandFilter {
+    /// This program, which gets no arguments.
+    ///
+    /// # Errors
+    /// It is a path, and there is no such file.
+    pub fn new(program: &Path) -> Result<Self, ApiError> {
+        let is_path = program.components().count() > 1;
+        if is_path && !program.is_file() {
+            let allowed = "a program that exists";
+            return Err(ApiError::invalid("safety-filter-command", program.display(), allowed));
+        }
+        Ok(Self { program: program.to_path_buf() })
+    }
+
+    async fn run(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        let words = |error: std::io::Error| format!("{}: {error}", self.program.display());
+        let mut child = Command::new(&self.program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(words)?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        let write = async {
+            if let Some(mut input) = input {
+                match input.write_all(message).await {
+                    // It may judge by the prompt, and not read the rest.
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+                    other => other,
+                }
+            } else {
+                Ok(())
+            }
+        };
+        let read = async {
+            let mut text = Vec::new();
+            if let Some(output) = output {
+                output.take(MOST).read_to_end(&mut text).await?;
+            }
+            Ok(text)
+        };
+        let ((), text, status) = tokio::try_join!(write, read, child.wait()).map_err(words)?;
+        if !status.success() {
+            return Err(format!("{} ended with {status}", self.program.display()));
+        }
+        Ok(text)
+    }
+}
+
+impl SafetyFilter for CommandFilter {
+    fn judge(&self, candidate: &Candidate<'_>) -> Result<Verdict, String> {
+        let runtime = Handle::try_current().map_err(|error| error.to_string())?;
+        let message = candidate.message();
+        // What takes longer is killed when it is dropped.
+        let text =
+            runtime.block_on(async { tokio::time::timeout(LIMIT, self.run(&message)).await });
+        let text =
+            text.map_err(|_| format!("{} took longer than {LIMIT:?}", self.program.display()))??;
+        verdict(&text)
+    }
+}
