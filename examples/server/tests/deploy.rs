@@ -114,11 +114,10 @@ fn the_image_is_made_of_what_there_is() {
     // Each backend that the script knows has a stage to run in, and the default is one.
     let stages: Vec<_> =
         of("FROM").into_iter().filter_map(|from| Some(from.split_once(" AS ")?.1)).collect();
-    let script = deployed("install.sh");
     for backend in ["cpu", "cuda", "vulkan"] {
         assert!(stages.contains(&format!("run-{backend}").as_str()), "{stages:?}");
-        assert!(script.contains(&format!("{backend} ")), "{backend}");
     }
+    assert!(deployed("install.sh").contains("\n    cpu | cuda | vulkan) ;;\n"));
     assert_eq!(of("ARG")[0], "BACKEND=cpu");
     assert_eq!(*of("FROM").last().unwrap(), "run-${BACKEND}");
     let run = of("RUN").into_iter().find(|run| run.contains("install.sh")).unwrap();
