@@ -52,7 +52,7 @@ impl Hidden {
     /// The error, with names of files only; the log has it whole.
     pub(crate) fn clean_error(&self, error: ApiError) -> ApiError {
         let message = self.clean(&error.message);
-        if message != error.message {
+        if message != error.message && error.status.is_server_error() {
             tracing::info!(code = %error.code, "{}", error.message);
         }
         ApiError { message, ..error }

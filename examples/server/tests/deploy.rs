@@ -90,7 +90,8 @@ fn the_example_options_are_read() {
     // The folders are those that the unit makes.
     let made = unit("sdcpp-server.service", "StateDirectory").concat();
     for folder in [&options.models, &options.loras] {
-        let folder = folder.as_ref().unwrap().strip_prefix("/var/lib").unwrap().display().to_string();
+        let folder =
+            folder.as_ref().unwrap().strip_prefix("/var/lib").unwrap().display().to_string();
         assert!(made.split_whitespace().any(|name| name == folder), "{folder}: {made}");
     }
     let data = options.data.unwrap().display().to_string();
@@ -162,4 +163,40 @@ fn the_composition_names_what_there_is() {
     };
     assert_eq!(here.join(value("context:")).canonicalize().unwrap(), repository());
     assert!(repository().join(value("dockerfile:")).is_file());
+}
+
+/// The text of all files of Rust in a folder.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// The tests that the threat model names are there.
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let model = std::fs::read_to_string(repository().join("docs/threat-model.md")).unwrap();
+    let mut text = String::new();
+    for folder in ["examples/server/src", "examples/server/tests", "sd/src"] {
+        sources(&repository().join(folder), &mut text);
+    }
+    let mut named = 0;
+    for row in model.lines().filter(|line| line.starts_with('|')) {
+        let last = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        for name in last.split('`').skip(1).step_by(2) {
+            let name = name.rsplit([':', ' ']).next().unwrap();
+            if name.contains('/') {
+                assert!(repository().join(name).is_file(), "{name}");
+            } else if name.contains('_') {
+                assert!(text.contains(&format!("fn {name}(")), "{name}: {row}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 30, "{named}");
 }

@@ -191,6 +191,8 @@ fn the_log_is_json_and_has_no_secrets() {
     assert_eq!(drawn.status(), 200);
     let invalid = json!({ "prompt": "a very private wish", "width": 100_000 });
     assert_eq!(post("/sdapi/v1/txt2img", &invalid).status(), 400);
+    let lora = json!({ "prompt": "x <lora:private-lora:1>", "width": 64, "height": 64 });
+    assert!(post("/sdapi/v1/txt2img", &lora).status() != 200);
     let line: Value = serde_json::from_str(&server.logged(&["find-me", id, "done"])).unwrap();
     assert_eq!((&line["span"]["id"], &line["span"]["job"]), (&json!("find-me"), &json!(id)));
     let line: Value =

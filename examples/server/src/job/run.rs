@@ -185,8 +185,13 @@ impl Jobs {
         let outcome = outcome.map_err(|error| self.hidden.clean_error(error));
         match &outcome {
             Ok(_) => tracing::info!(job = %job.id, "done"),
+            Err(error) if error.status.is_server_error() => {
+                tracing::warn!(job = %job.id, code = %error.code, "{}", error.message);
+            }
             Err(error) => {
-                tracing::info!(job = %job.id, code = %error.code, "{}", error.message);
+                tracing::info!(job = %job.id, code = %error.code, "ended without pictures");
+                // A part of the prompt may stand in it, as the name of a LoRA.
+                tracing::debug!(job = %job.id, "{}", error.message);
             }
         }
         let now = (SystemTime::now(), Instant::now());
