@@ -7,7 +7,7 @@ mod common;
 
 use common::{demo, quick_request, test_picture};
 use sdcpp::{
-    Context, ImageRequest, Inpaint, InpaintArea, Outpaint, OutpaintFill,
+    Context, ImageRequest, Inpaint, InpaintArea, InpaintFill, Outpaint, OutpaintFill,
     image::{GrayImage, Luma, RgbImage},
 };
 
@@ -63,6 +63,27 @@ fn every_setting_of_inpainting_counts() {
     let inverted = draw(&mut demo, &whole(Inpaint::new().keep_unmasked(true).invert(true)));
     assert!(inverted != kept, "invert changes nothing");
     assert_kept("invert", &inverted, (0, 0), is_masked);
+}
+
+/// At a low strength, where it shows through: at a high one this model draws the same over everything.
+#[test]
+fn what_a_masked_part_starts_from_counts() {
+    let mut demo = demo();
+    let drawn = [
+        InpaintFill::Original,
+        InpaintFill::Surroundings,
+        InpaintFill::Noise { seed: 1 },
+        InpaintFill::Noise { seed: 2 },
+        InpaintFill::NOTHING,
+    ]
+    .map(|fill| {
+        let request = whole(Inpaint::new().keep_unmasked(true).fill(fill)).denoising_strength(0.1);
+        (fill, draw(&mut demo, &request))
+    });
+    for (i, (fill, picture)) in drawn.iter().enumerate() {
+        assert!(drawn[..i].iter().all(|(_, other)| other != picture), "{fill:?} is as another");
+        assert_kept(&format!("{fill:?}"), picture, (0, 0), |x, y| !is_masked(x, y));
+    }
 }
 
 #[test]

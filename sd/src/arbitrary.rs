@@ -217,9 +217,16 @@ fn inpaint() -> impl Strategy<Value = Inpaint> {
         Just(InpaintArea::WholePicture),
         (0_u32..=512).prop_map(|padding| InpaintArea::OnlyMasked { padding }),
     ];
-    (0..=Inpaint::MAX_MASK_BLUR, any::<bool>(), area, any::<bool>()).prop_map(
-        |(blur, invert, area, keep)| {
-            Inpaint::new().mask_blur(blur).invert(invert).area(area).keep_unmasked(keep)
+    let fill = prop_oneof![
+        Just(InpaintFill::Original),
+        Just(InpaintFill::Surroundings),
+        Just(InpaintFill::NOTHING),
+        any::<u64>().prop_map(|seed| InpaintFill::Noise { seed }),
+        any::<[u8; 3]>().prop_map(InpaintFill::Color),
+    ];
+    (0..=Inpaint::MAX_MASK_BLUR, any::<bool>(), area, any::<bool>(), fill).prop_map(
+        |(blur, invert, area, keep, fill)| {
+            Inpaint::new().mask_blur(blur).invert(invert).area(area).keep_unmasked(keep).fill(fill)
         },
     )
 }

@@ -3,6 +3,7 @@
 //! The engine draws the whole picture, keeps the latents outside of the mask and decodes them again,
 //! which changes every pixel a little. What is here crops, blends and pastes around that.
 
+mod fill;
 mod plan;
 mod region;
 
@@ -39,6 +40,37 @@ pub struct Inpaint {
     /// own size, else scaled to the drawn size. [`InpaintArea::OnlyMasked`] always does. Default
     /// `false`: as the engine drew it, which is the original as the VAE sees it.
     pub keep_unmasked: bool,
+    /// What the engine starts from in the masked part. Default: [`InpaintFill::Original`].
+    pub fill: InpaintFill,
+}
+
+/// What the engine starts from in the masked part of a picture: A1111's "masked content". It shows
+/// through at less than full denoising strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum InpaintFill {
+    /// What the picture has there: to change a thing.
+    #[default]
+    Original,
+    /// The colours around it, softly drawn inwards: to remove a thing. With
+    /// [`InpaintArea::OnlyMasked`], those of the part that is drawn; where that is masked whole, its mean.
+    Surroundings,
+    /// Squares of 8 pixels, each of a colour at random, for new contents at high denoising strength.
+    /// A1111 puts noise into the latent, which the engine does not take.
+    Noise {
+        /// Which noise; the same seed and size give the same.
+        seed: u64,
+    },
+    /// One colour: red, green and blue.
+    Color([u8; 3]),
+}
+
+impl InpaintFill {
+    /// Middle grey, which a latent of zeros is near: A1111's "latent nothing".
+    pub const NOTHING: Self = Self::Color([127; 3]);
 }
 
 /// Which part of a masked picture is drawn.
@@ -70,6 +102,7 @@ setters! {
         plain invert: bool;
         plain area: InpaintArea;
         plain keep_unmasked: bool;
+        plain fill: InpaintFill;
     }
 }
 

@@ -110,7 +110,7 @@ pub use high_noise::HighNoise;
 pub use hires::{HiresFix, HiresUpscaler};
 pub use image;
 pub use infotext::Parameters;
-pub use inpaint::{Inpaint, InpaintArea};
+pub use inpaint::{Inpaint, InpaintArea, InpaintFill};
 pub use lora::{Lora, LoraFolder};
 pub use memory::{AvailableMemory, DeviceMemory, MemoryEstimate, PartMemory, ProcessMemory};
 pub use model::Model;

@@ -62,7 +62,6 @@ impl Picture {
     }
 
     /// A picture of these bytes, which must be as many as `shape` says.
-    #[cfg(feature = "isolated")]
     pub(crate) fn of_bytes(
         shape: Shape,
         bytes: Vec<u8>,

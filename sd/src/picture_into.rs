@@ -1,7 +1,7 @@
-//! Pictures of the engine as pictures of the `image` crate, and names of PNG compressions.
+//! Pictures of the engine as pictures of the `image` crate and back, and names of PNG compressions.
 
-use crate::{Picture, PngCompression, named::choice_names};
-use image::DynamicImage;
+use crate::{Picture, PngCompression, engine::Shape, named::choice_names};
+use image::{DynamicImage, RgbImage};
 
 choice_names! {
     PngCompression as "png_compression" {
@@ -35,10 +35,18 @@ impl From<Picture> for DynamicImage {
     }
 }
 
+/// A picture of one's own, without a text of how it was made: see [`Picture::with_parameters`].
+impl From<RgbImage> for Picture {
+    fn from(picture: RgbImage) -> Self {
+        let shape = Shape { width: picture.width(), height: picture.height(), channels: 3 };
+        Self::of_bytes(shape, picture.into_raw(), 0, "")
+    }
+}
+
 #[cfg(all(test, feature = "mock"))]
 mod tests {
     use crate::{Context, Frame, ImageRequest, ModelConfig, Picture, Result, Watch, mock};
-    use image::{ColorType, DynamicImage};
+    use image::{ColorType, DynamicImage, RgbImage};
 
     fn drawn(fault: &str) -> Result<Picture> {
         let mut context = Context::open(&mock::engine(), ModelConfig::new("any"), Watch::new())?;
@@ -56,6 +64,16 @@ mod tests {
             assert_eq!(copy.as_bytes(), picture.as_bytes());
             assert_eq!(DynamicImage::from(picture), copy);
         }
+    }
+
+    #[test]
+    fn a_picture_of_ones_own_is_saved_with_a_text() {
+        let own = RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 9]));
+        let picture = Picture::from(own.clone()).with_parameters("a cat\nSteps: 1");
+        let png = picture.to_png().unwrap();
+        assert_eq!(image::load_from_memory(&png).unwrap().into_rgb8(), own);
+        let text = crate::Parameters::text_from_bytes(&png).unwrap();
+        assert_eq!(text.as_deref(), Some("a cat\nSteps: 1"));
     }
 
     #[test]

@@ -21,10 +21,12 @@ impl Hidden {
     /// Those of further options too; jobs that were accepted before may tell of the others still.
     pub(crate) fn add(&self, options: &Options) {
         let of_model = options.model.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-        let named: Vec<PathBuf> = [options.models.clone(), options.loras.clone(), of_model]
-            .into_iter()
-            .flatten()
-            .collect();
+        let folders =
+            [&options.models, &options.loras, &options.upscalers].map(|folder| folder.clone());
+        // Without a folder for it there is no history, and no service.
+        let history = options.data_folder().ok().flatten();
+        let named: Vec<PathBuf> =
+            folders.into_iter().chain([of_model, history]).flatten().collect();
         let real = named.iter().filter_map(|folder| folder.canonicalize().ok());
         let mut folders = self.0.write().unwrap_or_else(PoisonError::into_inner);
         folders.extend(
@@ -69,6 +71,7 @@ mod tests {
             models: Some("/srv/models".into()),
             model: Some("/home/alice/art/a.gguf".into()),
             loras: Some("/srv/models/loras/".into()),
+            upscalers: Some("/srv/upscalers".into()),
             ..Options::default()
         };
         let hidden = Hidden::new(&options);
@@ -76,6 +79,7 @@ mod tests {
             ("model not found: /home/alice/art/a.gguf", "model not found: a.gguf"),
             ("/srv/models/b.gguf lacks a VAE", "b.gguf lacks a VAE"),
             ("/srv/models/loras/c.gguf", "c.gguf"),
+            ("/srv/upscalers/d.gguf", "d.gguf"),
             ("/srv/models cannot be read", "… cannot be read"),
             ("width is 7", "width is 7"),
         ] {

@@ -2,9 +2,9 @@
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
 //! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
-//! at by a `filter` and found again by a `cache` key; `api` has a module for each API; `guard` decides who
-//! may ask and `rates` how often; `receive` and `serve` how long a client may take to ask; `observe` tells
-//! the log; `page` is the web page; `app` puts them together.
+//! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
+//! each API; `guard` decides who may ask and `rates` how often; `receive` and `serve` how long a client may
+//! take to ask; `observe` tells the log; `page` is the web page; `app` puts them together.
 
 mod api;
 mod app;
@@ -19,7 +19,7 @@ mod history;
 mod job;
 mod limits;
 mod logs;
-mod memory;
+pub mod memory;
 mod model;
 mod observe;
 mod opened;
@@ -31,6 +31,7 @@ mod receive;
 mod report;
 mod serve;
 mod service;
+mod upscale;
 
 pub use app::app;
 pub use error::ApiError;

@@ -61,12 +61,17 @@ impl Options {
             _ => (request.width, request.height),
         };
         let pixels = u64::from(width) * u64::from(height) * u64::from(request.batch);
-        let most = u64::from(side).pow(2) * u64::from(self.max_batch());
+        let most = self.most_pixels();
         if pixels > most {
             let allowed = format!("up to {most} on this server");
             return Err(ApiError::invalid("the pixels of all pictures", pixels, &allowed));
         }
         Ok(())
+    }
+
+    /// Pixels that all pictures of an answer may have.
+    pub(crate) fn most_pixels(&self) -> u64 {
+        u64::from(self.max_side()).pow(2) * u64::from(self.max_batch())
     }
 
     pub(crate) fn max_batch(&self) -> u32 {

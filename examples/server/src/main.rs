@@ -15,6 +15,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 fn main() -> ExitCode {
     // First of all: in a worker this does not return.
     sdcpp::isolated::worker_main();
+    sdcpp_server::memory::begin();
     let options = match Options::load() {
         Ok(options) => options,
         Err(error) => {
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
 fn run(options: Options, logs: Logs) -> Result<(), ApiError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // The rest waits: hundreds of clients at once would have hundreds of threads, each with its stack.
+        .max_blocking_threads(32)
         .build()
         .map_err(|error| ApiError::internal(format!("no threads can be started: {error}")))?;
     let service = Service::start(options)?;

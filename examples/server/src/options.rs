@@ -49,6 +49,9 @@ pub struct Options {
     /// Folder of LoRAs, which prompts name as <lora:name:1>
     #[arg(long, env = "SDCPP_LORAS", value_name = "FOLDER")]
     pub loras: Option<PathBuf>,
+    /// Folder of ESRGAN models, which enlarge pictures by name
+    #[arg(long, env = "SDCPP_UPSCALERS", value_name = "FOLDER")]
+    pub upscalers: Option<PathBuf>,
     /// Pictures drawn at once [default: 2, or 1 where memory is short]
     #[arg(long, env = "MAX_CONCURRENT_REQUESTS", value_name = "N")]
     pub max_concurrent: Option<usize>,

@@ -12,6 +12,7 @@ use crate::{
     opened::Opened,
     options::Options,
     rates::Rates,
+    upscale::Upscaling,
 };
 use axum::http::StatusCode;
 use sdcpp::{Engine, ImageRequest};
@@ -31,6 +32,7 @@ struct Inner {
     /// The model that draws by default changes one at a time.
     choosing: tokio::sync::Mutex<()>,
     jobs: Arc<Jobs>,
+    upscaling: Upscaling,
     hidden: Hidden,
     /// Pictures of requests are decoded a few at a time, for each may be large.
     decoding: tokio::sync::Semaphore,
@@ -86,7 +88,9 @@ impl Service {
             filter,
             caches: options.cache == Some(true),
         });
+        let upscaling = Upscaling::new(opened.engine(), &options)?;
         Ok(Self(Arc::new(Inner {
+            upscaling,
             active: RwLock::new(active.map_err(|why| hidden.clean_error(why))),
             opened,
             choosing: tokio::sync::Mutex::default(),
@@ -168,6 +172,11 @@ impl Service {
     /// The jobs.
     pub fn jobs(&self) -> &Arc<Jobs> {
         &self.0.jobs
+    }
+
+    /// What enlarges pictures.
+    pub(crate) fn upscaling(&self) -> &Upscaling {
+        &self.0.upscaling
     }
 
     /// How long it has been there.
@@ -320,6 +329,7 @@ impl Service {
     /// what nobody waits for is left for the next start, and the rest is cancelled.
     pub async fn drain(&self, limit: Duration) {
         self.jobs().close();
+        let upscaling = tokio::spawn(self.upscaling().clone().drain(limit));
         let all_ended = async {
             while let Some(job) = self.jobs().open().first() {
                 // Its error is its client's.
@@ -340,6 +350,9 @@ impl Service {
             if tokio::time::timeout(limit, all_ended).await.is_err() {
                 tracing::warn!("{} jobs did not stop", self.jobs().open().len());
             }
+        }
+        if let Err(error) = upscaling.await {
+            tracing::warn!("enlarging was not waited for: {error}");
         }
     }
 }

@@ -7,6 +7,7 @@
 mod common;
 
 use common::Server;
+use sdcpp_test_support::{Format, WeightType, esrgan};
 use std::{
     path::Path,
     process::Command,
@@ -27,11 +28,25 @@ fn run(script: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn clients_of_others_work_unmodified() {
-    let server = Server::demo(&[]);
-    let told = run("clients/run.sh", &["127.0.0.1", &server.address.port().to_string()]);
+    let upscalers = tempfile::tempdir().unwrap();
+    let file = esrgan(4, Format::Gguf(WeightType::F16)).unwrap();
+    std::fs::copy(file, upscalers.path().join("tiny-4x.gguf")).unwrap();
+    let server = Server::demo(&["--upscalers", upscalers.path().to_str().unwrap()]);
+    let port = server.address.port().to_string();
+    let told = run("clients/run.sh", &["127.0.0.1", &port, "webuiapi", "openai", "sd_backend"]);
     for client in ["webuiapi", "openai", "sd-backend-client"] {
         assert!(told.contains(&format!("{client} works")), "{told}");
     }
+}
+
+/// OpenAI's client asks again after 408 and 409 unless it is told not to, and the same would be drawn three
+/// times.
+#[test]
+fn what_ended_is_not_asked_for_again() {
+    let server = Server::demo(&["--timeout-seconds", "3"]);
+    let port = server.address.port().to_string();
+    let told = run("clients/run.sh", &["127.0.0.1", &port, "openai_retry"]);
+    assert!(told.contains("openai-retry works"), "{told}");
 }
 
 /// Requests made up from the document are answered as it says, and none with a failure of the server.

@@ -252,3 +252,22 @@ fn another_model_is_chosen_by_name_and_jobs_keep_theirs() {
         assert_eq!(server.get("/health").json()["model"], expected);
     }
 }
+
+/// Two services in one process have their own jobs, keys and limits.
+#[test]
+fn two_listeners_share_nothing() {
+    let open = Server::mock(&[]);
+    let locked = Server::mock(&["--api-key", "secret", "--max-side", "128"]);
+    let body = json!({ "prompt": "x", "width": 256, "height": 256, "steps": 1 });
+    let job = open.ended(&open.post("/api/v1/jobs", &body).good());
+    assert_eq!(job["status"], "done", "{job}");
+    let key = [("x-api-key", "secret")];
+    assert_eq!(locked.post("/api/v1/jobs", &body).status, 401);
+    let refused = locked.post_with("/api/v1/jobs", &key, &body);
+    assert!(refused.json()["message"].as_str().unwrap().starts_with("width is 256"));
+    let drawn = locked.post_with("/api/v1/jobs", &key, &json!({ "prompt": "x", "width": 64 }));
+    assert_eq!(drawn.status, 202);
+    let id = drawn.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(open.get(&format!("/api/v1/jobs/{id}")).status, 404);
+    assert_eq!(open.get("/api/v1/jobs").good().as_array().unwrap().len(), 1);
+}

@@ -126,8 +126,10 @@ fn anonymous(program: &Program) -> u64 {
 
 #[test]
 fn every_answer_is_valid_and_no_job_is_lost() {
-    let program =
-        Program::start(&["--max-concurrent", "2", "--queue-limit", "400", "--keep-jobs", "2000"]);
+    let data = tempfile::tempdir().unwrap();
+    let folder = ["--data", data.path().to_str().unwrap()];
+    let limits = ["--max-concurrent", "2", "--queue-limit", "400", "--keep-jobs", "2000"];
+    let program = Program::start(&[&folder[..], &limits].concat());
     let first =
         ureq::post(format!("{}/sdapi/v1/txt2img", program.url)).send_json(small(0)).unwrap();
     assert_eq!(first.status(), 200);

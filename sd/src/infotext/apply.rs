@@ -1,8 +1,9 @@
 //! Keys and values into the fields of a request.
 
-use super::write::{NOT_MASKED, ONLY_MASKED};
+use super::write::{FILLED, LATENT_NOISE, LATENT_NOTHING, NOT_MASKED, ONLY_MASKED};
 use crate::{
-    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, Sampler, Scheduler, named::same_name,
+    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, InpaintFill, Sampler, Scheduler,
+    named::same_name,
 };
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
@@ -80,6 +81,8 @@ fn take(request: &mut ImageRequest, key: &str, value: &str) -> Option<()> {
     } else if is("Masked area padding") {
         let padding = whole(value)?;
         request.inpaint.area = InpaintArea::OnlyMasked { padding };
+    } else if is("Masked content") {
+        request.inpaint.fill = masked_content(value, request.seed)?;
     } else if is("Keep unmasked") {
         request.inpaint.keep_unmasked = value.parse().ok()?;
     } else if is("Outpaint") {
@@ -105,6 +108,22 @@ fn padding(request: &ImageRequest) -> u32 {
     match request.inpaint.area {
         InpaintArea::OnlyMasked { padding } => padding,
         _ => 32,
+    }
+}
+
+/// A1111 has noise of the picture's seed.
+fn masked_content(value: &str, seed: Option<i64>) -> Option<InpaintFill> {
+    let is = |name: &str| same_name(value, name);
+    if is("original") {
+        Some(InpaintFill::Original)
+    } else if is(FILLED) {
+        Some(InpaintFill::Surroundings)
+    } else if is(LATENT_NOISE) {
+        Some(InpaintFill::Noise { seed: seed.unwrap_or(0).unsigned_abs() })
+    } else if is(LATENT_NOTHING) {
+        Some(InpaintFill::NOTHING)
+    } else {
+        json(value)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Writing the text.
 
 use crate::{
-    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, Lora, RngKind, Sampler, Sampling, Scheduler,
+    HiresFix, HiresUpscaler, ImageRequest, InpaintArea, InpaintFill, Lora, RngKind, Sampler,
+    Sampling, Scheduler,
 };
 use std::{fmt::Write as _, path::Path};
 
@@ -20,6 +21,10 @@ pub(crate) struct Facts<'a> {
 
 /// A1111's words for a mask that is turned round.
 pub(super) const NOT_MASKED: &str = "Inpaint not masked";
+/// A1111's words for what a masked part starts from.
+pub(super) const FILLED: &str = "fill";
+pub(super) const LATENT_NOISE: &str = "latent noise";
+pub(super) const LATENT_NOTHING: &str = "latent nothing";
 /// A1111's words for an area that is cut out.
 pub(super) const ONLY_MASKED: &str = "Only masked";
 
@@ -110,6 +115,12 @@ fn repainted(settings: &mut Settings, request: &ImageRequest) {
     if let InpaintArea::OnlyMasked { padding } = inpaint.area {
         settings.add("Inpaint area", ONLY_MASKED);
         settings.add("Masked area padding", padding);
+    }
+    match inpaint.fill {
+        InpaintFill::Original => {}
+        InpaintFill::Surroundings => settings.add("Masked content", FILLED),
+        InpaintFill::NOTHING => settings.add("Masked content", LATENT_NOTHING),
+        other => settings.json("Masked content", Some(&other)),
     }
     settings.some("Keep unmasked", inpaint.keep_unmasked.then_some("true"));
     settings.json("Outpaint", request.outpaint.as_ref());

@@ -1,6 +1,6 @@
 //! What the engine gets for a masked picture, and what the user gets for the engine's.
 
-use super::{Inpaint, InpaintArea, region::Region};
+use super::{Inpaint, InpaintArea, fill::filled, region::Region};
 use crate::{
     Error, MAX_SIDE, Result,
     blend::{lay_over, resized, resized_mask},
@@ -13,7 +13,7 @@ use image::{
 use std::borrow::Cow;
 
 /// The first value that the engine takes for white: it divides at half.
-const WHITE: u8 = 128;
+pub(super) const WHITE: u8 = 128;
 
 /// One masked picture, prepared for drawing.
 #[derive(Debug)]
@@ -66,6 +66,7 @@ impl<'a> Plan<'a> {
                     Cow::Borrowed(mask) => resized_mask(mask, width, height),
                     Cow::Owned(mask) => Cow::Owned(resized_mask(&mask, width, height).into_owned()),
                 };
+                let init = filled(init, &mask, options.fill);
                 Ok(Self { original, init, mask, finish })
             }
             InpaintArea::OnlyMasked { padding } => {
@@ -78,10 +79,12 @@ impl<'a> Plan<'a> {
                 let part = imageops::crop_imm(original, x, y, w, h).to_image();
                 let mask = imageops::crop_imm(mask.as_ref(), x, y, w, h).to_image();
                 let alpha = imageops::crop_imm(&alpha, x, y, w, h).to_image();
+                let init = Cow::Owned(resized(&part, width, height).into_owned());
+                let mask = scaled_to_draw(mask, width, height);
                 Ok(Self {
                     original,
-                    init: Cow::Owned(resized(&part, width, height).into_owned()),
-                    mask: Cow::Owned(scaled_to_draw(mask, width, height)),
+                    init: filled(init, &mask, options.fill),
+                    mask: Cow::Owned(mask),
                     finish: Finish::Paste { region, alpha },
                 })
             }

@@ -39,6 +39,7 @@ object! {
     invert;
     area;
     keep_unmasked;
+    fill;
 }
 
 object! {

@@ -1,9 +1,9 @@
 //! `sdcpp inpaint`
 
-use super::draw::DrawOptions;
+use super::{draw::DrawOptions, outpaint::colour};
 use crate::{app::App, options::InitOptions, report::Report};
 use clap::Args;
-use sdcpp::{Error, ImageRequest, InpaintArea, open_picture};
+use sdcpp::{Error, ImageRequest, InpaintArea, InpaintFill, open_picture};
 use std::path::PathBuf;
 
 /// Repaint a part of a picture.
@@ -39,15 +39,34 @@ pub(crate) struct MaskOptions {
     /// Put the old pixels back exactly where nothing is repainted
     #[arg(long)]
     keep_unmasked: bool,
+    /// What the model starts from: original, surroundings, noise, or a colour as "#80a0ff"
+    #[arg(long, default_value = "original", value_name = "FILL", value_parser = fill)]
+    fill: InpaintFill,
+}
+
+fn fill(text: &str) -> Result<InpaintFill, String> {
+    match text {
+        "original" => Ok(InpaintFill::Original),
+        "surroundings" => Ok(InpaintFill::Surroundings),
+        "noise" => Ok(InpaintFill::Noise { seed: 0 }),
+        _ => colour(text).map(InpaintFill::Color).ok_or_else(|| {
+            "allowed: original, surroundings, noise, or a colour as #80a0ff".to_owned()
+        }),
+    }
 }
 
 impl MaskOptions {
-    /// Sets the mask.
+    /// Sets the mask, with the request's seed for noise.
     fn apply(&self, request: ImageRequest) -> Result<ImageRequest, Error> {
+        let fill = match (self.fill, request.seed.and_then(|seed| u64::try_from(seed).ok())) {
+            (InpaintFill::Noise { .. }, Some(seed)) => InpaintFill::Noise { seed },
+            (fill, _) => fill,
+        };
         let mut inpaint = sdcpp::Inpaint::new()
             .invert(self.invert_mask)
             .mask_blur(self.mask_blur)
-            .keep_unmasked(self.keep_unmasked);
+            .keep_unmasked(self.keep_unmasked)
+            .fill(fill);
         if self.only_masked {
             inpaint.area = InpaintArea::OnlyMasked { padding: self.only_masked_padding };
         }
@@ -89,7 +108,7 @@ mod tests {
         else {
             unreachable!()
         };
-        options.change(ImageRequest::new("x").size(64, 64)).unwrap()
+        options.change(ImageRequest::new("x").size(64, 64).seed(7)).unwrap()
     }
 
     #[test]
@@ -104,13 +123,22 @@ mod tests {
             "--only-masked-padding=16",
             "--keep-unmasked",
             "--strength=0.5",
+            "--fill=#80a0ff",
         ]);
         let expected = sdcpp::Inpaint::new()
             .invert(true)
             .mask_blur(4)
             .keep_unmasked(true)
+            .fill(InpaintFill::Color([0x80, 0xa0, 0xff]))
             .area(InpaintArea::OnlyMasked { padding: 16 });
         assert_eq!((all.inpaint, all.denoising_strength), (expected, 0.5));
         assert_eq!((all.width, all.height), (64, 64));
+    }
+    #[test]
+    fn fills_are_kinds_or_colours() {
+        let noise = request(&["--fill=noise"]);
+        assert_eq!(noise.inpaint.fill, InpaintFill::Noise { seed: 7 });
+        assert_eq!(fill("surroundings"), Ok(InpaintFill::Surroundings));
+        assert!(fill("blue").is_err() && fill("mirror").is_err());
     }
 }

@@ -50,14 +50,19 @@ fn fill(text: &str) -> Result<OutpaintFill, String> {
         "noise" => return Ok(OutpaintFill::Noise { seed: 0 }),
         _ => {}
     }
-    let colour = text
+    colour(text)
+        .map(OutpaintFill::Color)
+        .ok_or_else(|| "allowed: edge, mirror, noise, or a colour as #80a0ff".to_owned())
+}
+
+/// `#80a0ff`
+pub(super) fn colour(text: &str) -> Option<[u8; 3]> {
+    let [_, red, green, blue] = text
         .strip_prefix('#')
         .filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let [_, red, green, blue] = colour
-        .ok_or_else(|| "allowed: edge, mirror, noise, or a colour as #80a0ff".to_owned())?
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok())?
         .to_be_bytes();
-    Ok(OutpaintFill::Color([red, green, blue]))
+    Some([red, green, blue])
 }
 
 impl SideOptions {

@@ -31,9 +31,11 @@ pub(crate) async fn finish(
     };
     let error = service.hidden().clean_error(error);
     let mut formed = match path.as_str() {
-        path if path.starts_with("/sdapi/") => Json(sdapi::form(&error)).into_response(),
-        path if path.starts_with("/v1/") => Json(openai::form(&error)).into_response(),
-        "/image" | "/generate" => Json(small::form(&error)).into_response(),
+        path if path.starts_with("/sdapi/") => {
+            Json(sdapi::SdapiError::from(&error)).into_response()
+        }
+        path if path.starts_with("/v1/") => Json(openai::OpenAiError::from(&error)).into_response(),
+        "/image" | "/generate" => Json(small::SmallError::from(&error)).into_response(),
         // The others' forms are theirs, and the header has it too.
         _ => Json(ErrorBody { request_id: id, ..ErrorBody::from(&error) }).into_response(),
     };

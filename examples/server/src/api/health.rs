@@ -54,7 +54,7 @@ pub(crate) struct Health {
 /// A folder of the server's. Where it is is not told.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Folder {
-    /// `models` or `loras`.
+    /// `models`, `loras`, `upscalers` or `history`.
     name: &'static str,
     exists: bool,
     /// Whether the server may write there, as for downloads.
@@ -89,9 +89,16 @@ pub(crate) fn router() -> OpenApiRouter<Service> {
 ))]
 async fn health(State(service): State<Service>) -> (StatusCode, Json<Health>) {
     let options = service.options();
-    let named = [("models", &options.models), ("loras", &options.loras)];
+    // There is no service without a folder for its history, if it is to have one.
+    let history = options.data_folder().ok().flatten();
+    let folders = [
+        ("models", &options.models),
+        ("loras", &options.loras),
+        ("upscalers", &options.upscalers),
+        ("history", &history),
+    ];
     let folders =
-        named.into_iter().filter_map(|(name, path)| Some(Folder::new(name, path.as_deref()?)));
+        folders.into_iter().filter_map(|(name, path)| Some(Folder::new(name, path.as_deref()?)));
     let mut health = Health {
         status: HealthStatus::Ok,
         reasons: Vec::new(),
@@ -135,6 +142,12 @@ async fn health(State(service): State<Service>) -> (StatusCode, Json<Health>) {
         health.folders.iter().filter(|folder| !folder.exists).map(|f| f.name).collect();
     for name in gone {
         health.degrade(&format!("the folder of {name} is not there"));
+    }
+    if let Some(why) = service.jobs().history().trouble() {
+        health.degrade(&format!(
+            "the history of jobs cannot be written, and no job is accepted: {}",
+            service.hidden().clean(&why)
+        ));
     }
     let status = match health.status {
         HealthStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

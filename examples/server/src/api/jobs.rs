@@ -1,6 +1,6 @@
 //! `/api/v1`: jobs that are submitted, watched, stopped and fetched.
 
-use super::{Body, ErrorBody};
+use super::{Body, ErrorBody, refusals::NotTaken};
 use crate::{
     error::ApiError,
     job::{Job, JobView},
@@ -81,12 +81,8 @@ fn request(
     request_body(content = Object, description = "prompt, negative_prompt, width, height, steps, cfg_scale, sampler, scheduler, seed, batch, init_image, mask …"),
     responses(
         (status = 202, description = "accepted", body = JobView, headers(("location" = String, description = "the job"))),
-        (status = 400, description = "a value is not allowed", body = ErrorBody),
         (status = 404, description = "there is no such model", body = ErrorBody),
-        (status = 413, description = "the body is too large", body = ErrorBody),
-        (status = 415, description = "the body is not JSON", body = ErrorBody),
-        (status = 429, description = "too many jobs wait", body = ErrorBody),
-        (status = 503, description = "nothing can be drawn now", body = ErrorBody),
+        NotTaken<ErrorBody>,
     ))]
 async fn submit(
     State(service): State<Service>,

@@ -39,6 +39,8 @@ async fn metrics(State(service): State<Service>) -> impl IntoResponse {
         let help = "Main memory that can still be had.";
         tell("memory_available_bytes", "gauge", help, memory.physical as f64);
     }
+    let upscales = service.upscaling().open() as f64;
+    tell("upscales_open", "gauge", "Requests to enlarge pictures that wait or run.", upscales);
     let active = service.active();
     tell(
         "model_available",

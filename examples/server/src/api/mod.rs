@@ -6,8 +6,10 @@ mod health;
 mod jobs;
 mod metrics;
 mod openai;
+mod refusals;
 mod sdapi;
 mod small;
+mod upscale;
 
 use crate::{error::ApiError, service::Service};
 use axum::{
@@ -119,6 +121,7 @@ pub(crate) fn router(service: Service) -> (Router, utoipa::openapi::OpenApi) {
         .merge(sdapi::router())
         .merge(openai::router())
         .merge(small::router())
+        .merge(upscale::router())
         .with_state(service)
         .split_for_parts()
 }

@@ -1,11 +1,13 @@
 //! `POST /image` and `POST /generate`: the two small services that applications were written against.
 
-use super::Body;
+use super::{
+    Body,
+    refusals::{NotDone, NotTaken},
+};
 use crate::{error::ApiError, filter::Verdict, service::Service};
 use axum::{Json, extract::State};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,12 +20,25 @@ pub(crate) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(image)).routes(routes!(generate))
 }
 
-pub(super) fn form(error: &ApiError) -> Value {
-    json!({
-        "error": error.message,
-        "details": error.advice.as_deref(),
-        "error_code": error.code.to_uppercase(),
-    })
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SmallError {
+    /// What failed, on what, and what is allowed.
+    error: String,
+    /// What to try.
+    details: Option<String>,
+    /// A name that does not change, as `INVALID_PARAMETER` or `QUEUE_FULL`.
+    error_code: String,
+}
+
+impl From<&ApiError> for SmallError {
+    fn from(error: &ApiError) -> Self {
+        Self {
+            error: error.message.clone(),
+            details: error.advice.as_deref().map(ToOwned::to_owned),
+            error_code: error.code.to_uppercase(),
+        }
+    }
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(
@@ -88,13 +103,8 @@ struct ImageAnswer {
 /// Draws one picture, and says where it is.
 #[utoipa::path(post, path = "/image", tag = "small", request_body = ImageBody, responses(
     (status = 200, description = "the picture", body = ImageAnswer),
-    (status = 400, description = "a value is not allowed"),
-    (status = 408, description = "the time limit passed"),
-    (status = 409, description = "it was cancelled"),
-    (status = 413, description = "the body is too large"),
-    (status = 415, description = "the body is not JSON"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    NotTaken<SmallError>,
+    NotDone<SmallError>,
 ))]
 async fn image(
     State(service): State<Service>,
@@ -187,13 +197,8 @@ struct Metadata {
 /// Draws one picture, in a minute at most.
 #[utoipa::path(post, path = "/generate", tag = "small", request_body = GenerateBody, responses(
     (status = 200, description = "the picture", body = GenerateAnswer),
-    (status = 400, description = "a value is not allowed"),
-    (status = 408, description = "it took more than a minute; the engine has stopped"),
-    (status = 409, description = "it was cancelled"),
-    (status = 413, description = "the body is too large"),
-    (status = 415, description = "the body is not JSON"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    NotTaken<SmallError>,
+    NotDone<SmallError>,
 ))]
 async fn generate(
     State(service): State<Service>,

@@ -35,7 +35,8 @@ impl CommandFilter {
     }
 
     async fn run(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        let words = |error: std::io::Error| format!("{}: {error}", self.program.display());
+        // Clients are told this, and where the program is is not their business.
+        let words = |error: std::io::Error| format!("its program cannot be run: {error}");
         let mut child = Command::new(&self.program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -63,7 +64,7 @@ impl CommandFilter {
         };
         let ((), text, status) = tokio::try_join!(write, read, child.wait()).map_err(words)?;
         if !status.success() {
-            return Err(format!("{} ended with {status}", self.program.display()));
+            return Err(format!("its program ended with {status}"));
         }
         Ok(text)
     }

@@ -58,6 +58,8 @@ const TABLES: &str = "
 pub struct History {
     connection: Mutex<Connection>,
     on_disk: bool,
+    /// Why the last attempt to write failed; none if it did not.
+    trouble: Mutex<Option<String>>,
     /// Held for as long as this is: two programs do not share a folder.
     _lock: Option<File>,
 }
@@ -122,7 +124,12 @@ impl History {
             let why = format!("it is of version {version}, and this program knows {VERSION}");
             return Err(failed("opened", &why));
         }
-        Ok(Self { connection: Mutex::new(connection), on_disk: lock.is_some(), _lock: lock })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            on_disk: lock.is_some(),
+            trouble: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// Whether it is there when the program starts again.
@@ -144,7 +151,15 @@ impl History {
             transaction.commit()?;
             Ok(done)
         };
-        run(&mut self.connection()).map_err(|error: rusqlite::Error| failed("written", &error))
+        let done = run(&mut self.connection());
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =
+            done.as_ref().err().map(|error: &rusqlite::Error| error.to_string());
+        done.map_err(|error| failed("written", &error))
+    }
+
+    /// Why nothing can be written; none where it can.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn read<T>(

@@ -94,6 +94,7 @@ fn keep_fixed(old: &Options, new: &mut Options) -> Vec<&'static str> {
         port: "port",
         mock: "mock",
         isolated: "isolated",
+        upscalers: "upscalers",
         data: "data",
         no_history: "no-history",
         cache: "cache",

@@ -31,6 +31,10 @@ result = backend.submit_inpaint(
     DiffusionParams(init_images=[source], mask=mask, denoising_strength=1.0, **common)).wait(timeout=120)
 assert result.images[0].size == (64, 64)
 
+large = backend.submit_upscale(source, 128, 96).wait(timeout=120)
+assert [image.size for image in large.images] == [(128, 96)], large.images
+assert [option.name for option in backend.list_upscalers()] == ["Lanczos", "Nearest", "tiny-4x"]
+
 handle = backend.submit_txt2img(DiffusionParams(**{**common, "steps": 150}))
 seen = []
 

@@ -1,6 +1,7 @@
 //! Texts as other programs write them.
 
 use super::*;
+use crate::InpaintFill;
 
 fn other(read: &Parameters) -> Vec<(&str, &str)> {
     read.other.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
@@ -45,12 +46,13 @@ fn a1111_with_many_lines() {
 fn older_a1111_with_the_scheduler_in_the_name() {
     let read = Parameters::parse(
         "x\r\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 1, Size: 64x64, Mask blur: \
-         4, Denoising strength: 0.6\r\n",
+         4, Masked content: latent noise, Denoising strength: 0.6\r\n",
     );
     assert_eq!(read.request.sampling.sampler, Some(Sampler::Dpmpp2m));
     assert_eq!(read.request.sampling.scheduler, Some(Scheduler::Karras));
     assert_eq!((read.request.denoising_strength, &read.request.hires), (0.6, &None));
     assert_eq!(read.request.inpaint.mask_blur, 4);
+    assert_eq!(read.request.inpaint.fill, InpaintFill::Noise { seed: 1 });
     assert!(read.other.is_empty());
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::InpaintFill;
 use image::{Luma, Rgb};
 use proptest::prelude::*;
 
@@ -106,6 +107,30 @@ fn a_part_of_the_drawings_own_size_is_not_resampled() {
     let plan = Plan::new(&original, &mask, &only_masked(2), 5, 5).unwrap();
     assert_eq!(plan.init(), &imageops::crop_imm(&original, 6, 7, 5, 5).to_image());
     assert_eq!(plan.mask(), &white_at(5, 5, |x, y| x == 2 && y == 2));
+}
+
+/// In the part that is drawn, enlarged or not; the original is put back where nothing is masked.
+#[test]
+fn the_masked_part_is_filled_before_it_is_drawn() {
+    let (original, mask) = (picture(40, 30), white_at(40, 30, |x, y| x == 20 && y == 10));
+    let fill = InpaintFill::Color([1, 2, 3]);
+    for (options, size) in [
+        (Inpaint::new(), (40, 30)),
+        (Inpaint::new().keep_unmasked(true), (80, 60)),
+        (only_masked(3), (28, 14)),
+    ] {
+        let plan = Plan::new(&original, &mask, &options.fill(fill), size.0, size.1).unwrap();
+        let unfilled = Plan::new(&original, &mask, &options, size.0, size.1);
+        let unfilled = unfilled.as_ref().map_or(&original, Plan::init);
+        let mut white = 0;
+        for (x, y, pixel) in plan.init().enumerate_pixels() {
+            let masked = plan.mask().get_pixel(x, y).0[0] >= WHITE;
+            white += u32::from(masked);
+            let wanted = if masked { &Rgb([1, 2, 3]) } else { unfilled.get_pixel(x, y) };
+            assert_eq!(pixel, wanted, "{options:?} at {x}, {y}");
+        }
+        assert!(white > 0, "{options:?}");
+    }
 }
 
 #[test]

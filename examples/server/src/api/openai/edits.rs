@@ -1,7 +1,12 @@
 //! `POST /v1/images/edits`: a form with a picture, and a mask whose transparent part is drawn anew.
 
-use super::{encode::Images, generations::GenerationBody};
-use crate::{error::ApiError, pictures, service::Service};
+use super::{OpenAiError, encode::Images, generations::GenerationBody};
+use crate::{
+    api::refusals::{NotDone, NotTaken},
+    error::ApiError,
+    pictures,
+    service::Service,
+};
 use axum::{
     Json,
     extract::{Multipart, State, multipart::MultipartError},
@@ -56,20 +61,21 @@ fn number<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, ApiError> 
 #[utoipa::path(post, path = "/v1/images/edits", tag = "openai",
     request_body(content = EditForm, content_type = "multipart/form-data"), responses(
     (status = 200, description = "the pictures", body = Images),
-    (status = 400, description = "a value is not allowed, or the form is broken"),
-    (status = 408, description = "the time limit passed"),
-    (status = 409, description = "it was cancelled"),
-    (status = 413, description = "the body is too large"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    NotTaken<OpenAiError>,
+    NotDone<OpenAiError>,
 ))]
 async fn edits(
     State(service): State<Service>,
     headers: HeaderMap,
     form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<Json<Images>, ApiError> {
+    // It says no more than that the Content-Type is another, or lacks what divides the parts.
     let mut form = form.map_err(|rejection| {
-        ApiError::new(StatusCode::BAD_REQUEST, "invalid_body", rejection.body_text())
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            rejection.body_text(),
+        )
     })?;
     let mut body = GenerationBody::default();
     let (mut image, mut mask) = (None, None);

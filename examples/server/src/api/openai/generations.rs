@@ -1,10 +1,19 @@
 //! `POST /v1/images/generations`.
 
 use super::{
+    OpenAiError,
     encode::{Format, Images, images},
     size,
 };
-use crate::{api::Body, error::ApiError, model::Active, service::Service};
+use crate::{
+    api::{
+        Body,
+        refusals::{NotDone, NotTaken},
+    },
+    error::ApiError,
+    model::Active,
+    service::Service,
+};
 use axum::{
     Json,
     extract::State,
@@ -95,13 +104,8 @@ impl GenerationBody {
 /// Draws pictures.
 #[utoipa::path(post, path = "/v1/images/generations", tag = "openai", request_body = GenerationBody, responses(
     (status = 200, description = "the pictures", body = Images),
-    (status = 400, description = "a value is not allowed"),
-    (status = 408, description = "the time limit passed"),
-    (status = 409, description = "it was cancelled"),
-    (status = 413, description = "the body is too large"),
-    (status = 415, description = "the body is not JSON"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    NotTaken<OpenAiError>,
+    NotDone<OpenAiError>,
 ))]
 async fn generations(
     State(service): State<Service>,

@@ -6,26 +6,48 @@ mod generations;
 mod models;
 
 use crate::{error::ApiError, service::Service};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new().merge(generations::router()).merge(edits::router()).merge(models::router())
 }
 
-/// As OpenAI tells errors.
-pub(super) fn form(error: &ApiError) -> Value {
-    let kind = match error.status.as_u16() {
-        401 | 403 => "authentication_error",
-        429 => "rate_limit_error",
-        400..500 => "invalid_request_error",
-        _ => "server_error",
-    };
-    let message = match &error.advice {
-        Some(advice) => format!("{}; {advice}", error.message),
-        None => error.message.clone(),
-    };
-    json!({ "error": { "message": message, "type": kind, "param": null, "code": error.code } })
+/// What went wrong, as OpenAI tells it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OpenAiError {
+    error: OpenAiErrorParts,
+}
+
+/// Its parts.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenAiErrorParts {
+    /// What failed, on what, what is allowed, and what to try.
+    message: String,
+    /// As `invalid_request_error`.
+    r#type: &'static str,
+    /// Always null: the message names the field.
+    param: Option<String>,
+    /// A name that does not change, as `invalid_parameter` or `queue_full`.
+    code: String,
+}
+
+impl From<&ApiError> for OpenAiError {
+    fn from(error: &ApiError) -> Self {
+        let kind = match error.status.as_u16() {
+            401 | 403 => "authentication_error",
+            429 => "rate_limit_error",
+            400..500 => "invalid_request_error",
+            _ => "server_error",
+        };
+        let message = match &error.advice {
+            Some(advice) => format!("{}; {advice}", error.message),
+            None => error.message.clone(),
+        };
+        let code = error.code.to_string();
+        Self { error: OpenAiErrorParts { message, r#type: kind, param: None, code } }
+    }
 }
 
 /// `512x768`; none for `auto`.

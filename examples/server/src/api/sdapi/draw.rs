@@ -1,8 +1,11 @@
 //! `txt2img` and `img2img`: the answer comes when the pictures are drawn.
 
-use super::{answer::Drawn, request::DrawBody};
+use super::{SdapiError, answer::Drawn, request::DrawBody};
 use crate::{
-    api::Body,
+    api::{
+        Body,
+        refusals::{NotDone, NotTaken},
+    },
     error::ApiError,
     service::{Service, blocking},
 };
@@ -17,14 +20,9 @@ pub(super) fn router() -> OpenApiRouter<Service> {
 /// Draws pictures.
 #[utoipa::path(post, path = "/sdapi/v1/txt2img", tag = "a1111", request_body = DrawBody, responses(
     (status = 200, description = "the pictures", body = Drawn),
-    (status = 400, description = "a value is not allowed"),
-    (status = 404, description = "there is no such model"),
-    (status = 408, description = "the time limit passed"),
-    (status = 409, description = "it was interrupted, with no picture done"),
-    (status = 413, description = "the body is too large"),
-    (status = 415, description = "the body is not JSON"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    (status = 404, description = "there is no such model", body = SdapiError),
+    NotTaken<SdapiError>,
+    NotDone<SdapiError>,
 ))]
 async fn txt2img(
     State(service): State<Service>,
@@ -36,14 +34,9 @@ async fn txt2img(
 /// Draws over a picture, or a part of it.
 #[utoipa::path(post, path = "/sdapi/v1/img2img", tag = "a1111", request_body = DrawBody, responses(
     (status = 200, description = "the pictures", body = Drawn),
-    (status = 400, description = "a value is not allowed"),
-    (status = 404, description = "there is no such model"),
-    (status = 408, description = "the time limit passed"),
-    (status = 409, description = "it was interrupted, with no picture done"),
-    (status = 413, description = "the body is too large"),
-    (status = 415, description = "the body is not JSON"),
-    (status = 429, description = "too many jobs wait"),
-    (status = 503, description = "nothing can be drawn now"),
+    (status = 404, description = "there is no such model", body = SdapiError),
+    NotTaken<SdapiError>,
+    NotDone<SdapiError>,
 ))]
 async fn img2img(
     State(service): State<Service>,
@@ -62,7 +55,12 @@ async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<D
     let defaults = active.defaults.clone();
     let echo = body.clone();
     // Base64 and PNG take a while.
-    let request = service.prepare(&active, move || body.request(&defaults, img2img)).await?;
+    let asked = service.clone();
+    let request = service
+        .prepare(&active, move || {
+            body.request(&defaults, img2img, &asked.options(), asked.upscaling().folder())
+        })
+        .await?;
     let job = service.draw(&active, request, None).await?;
     blocking(move || Drawn::new(&job, &echo)).await.map(Json)
 }

@@ -1,12 +1,13 @@
 //! `png-info`, and what the server says of itself.
 
+use super::SdapiError;
 use crate::{
     api::Body,
     error::ApiError,
+    pictures,
     service::{Service, blocking},
 };
 use axum::{Json, extract::State};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sdcpp::{AvailableMemory, Parameters, ProcessMemory};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,6 +19,7 @@ pub(super) fn router() -> OpenApiRouter<Service> {
         .routes(routes!(png_info))
         .routes(routes!(memory))
         .routes(routes!(cmd_flags))
+        .routes(routes!(system_info))
 }
 
 /// A picture's file.
@@ -49,13 +51,7 @@ struct PngInfo {
 ))]
 async fn png_info(Body(body): Body<PngInfoBody>) -> Result<Json<PngInfo>, ApiError> {
     blocking(move || {
-        let text = match body.image.strip_prefix("data:") {
-            Some(uri) => uri.split_once(',').map_or("", |(_, data)| data),
-            None => &body.image,
-        };
-        let bytes = BASE64_STANDARD
-            .decode(text.trim())
-            .map_err(|error| ApiError::invalid("image", error, "base64 of a picture"))?;
+        let bytes = pictures::bytes("image", &body.image)?;
         if image::guess_format(&bytes).is_err() {
             return Err(ApiError::invalid("image", "something else", "a PNG, JPEG or WebP"));
         }
@@ -140,4 +136,21 @@ async fn cmd_flags(State(service): State<Service>) -> Json<Value> {
         "isolated": options.isolated == Some(true),
         "mock": options.is_mock(),
     }))
+}
+
+/// What this is, for health checks.
+#[utoipa::path(get, path = "/sdapi/v1/system-info", tag = "a1111", responses(
+    (status = 200, description = "version, sd_model and sd_models, device, mock", body = Object),
+    (status = 500, description = "the models folder cannot be read", body = SdapiError),
+))]
+async fn system_info(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let active = service.active().ok();
+    Ok(Json(json!({
+        "version": concat!("sdcpp-server ", env!("CARGO_PKG_VERSION")),
+        "sd_models": service.drawing_models().await?,
+        "sd_model": active.as_ref().map(|active| &active.name),
+        "device": active.as_ref().map(|active| &active.device),
+        "uptime": service.uptime().as_secs(),
+        "mock": service.options().is_mock(),
+    })))
 }

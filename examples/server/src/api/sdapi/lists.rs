@@ -4,6 +4,7 @@ use crate::{
     error::ApiError,
     hash::ModelHash,
     service::{Service, blocking},
+    upscale::{Esrgan, Method},
 };
 use axum::{Json, extract::State};
 use sdcpp::{HiresUpscaler, LoraFolder, Sampler, Scheduler};
@@ -20,6 +21,11 @@ pub(super) fn router() -> OpenApiRouter<Service> {
         .routes(routes!(scripts))
         .routes(routes!(loras))
         .routes(routes!(upscalers))
+        .routes(routes!(realesrgan_models))
+        .routes(routes!(face_restorers))
+        .routes(routes!(hypernetworks))
+        .routes(routes!(prompt_styles))
+        .routes(routes!(script_info))
         .routes(routes!(embeddings))
         .routes(routes!(refresh_checkpoints))
         .routes(routes!(refresh_loras))
@@ -110,10 +116,62 @@ async fn loras(State(service): State<Service>) -> Result<Json<Value>, ApiError> 
     .await
 }
 
-/// Pictures are not enlarged by themselves yet.
-#[utoipa::path(get, path = "/sdapi/v1/upscalers", tag = "a1111",
+/// What enlarges pictures: without a model, and the models of `--upscalers`. `model_path` is a name, and
+/// no path.
+#[utoipa::path(get, path = "/sdapi/v1/upscalers", tag = "a1111", responses(
+    (status = 200, description = "name, model_name, model_path, model_url, scale", body = Vec<Object>),
+    (status = 500, description = "the folder cannot be read"),
+))]
+async fn upscalers(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let upscaler = |name: &str, model: Option<&str>, scale: u32| json!({ "name": name, "model_name": model, "model_path": model, "model_url": null, "scale": scale });
+    let models = esrgans(&service).await?;
+    // They have any scale; A1111 says 4.
+    let without = Method::WITHOUT_MODEL.iter().map(|name| upscaler(name, None, 4));
+    let with = models.iter().map(|model| upscaler(&model.name, Some(&model.name), model.factor));
+    Ok(Json(without.chain(with).collect()))
+}
+
+/// The models of `--upscalers`, in another form. `path` is a name, and no path.
+#[utoipa::path(get, path = "/sdapi/v1/realesrgan-models", tag = "a1111", responses(
+    (status = 200, description = "name, path, scale", body = Vec<Object>),
+    (status = 500, description = "the folder cannot be read"),
+))]
+async fn realesrgan_models(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
+    let model =
+        |model: &Esrgan| json!({ "name": model.name, "path": model.name, "scale": model.factor });
+    Ok(Json(esrgans(&service).await?.iter().map(model).collect()))
+}
+
+async fn esrgans(service: &Service) -> Result<Vec<Esrgan>, ApiError> {
+    let upscaling = service.upscaling().clone();
+    blocking(move || upscaling.folder().list()).await
+}
+
+/// There are none.
+#[utoipa::path(get, path = "/sdapi/v1/face-restorers", tag = "a1111",
     responses((status = 200, description = "an empty list", body = Vec<Object>)))]
-async fn upscalers() -> Json<Value> {
+async fn face_restorers() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// There are none.
+#[utoipa::path(get, path = "/sdapi/v1/hypernetworks", tag = "a1111",
+    responses((status = 200, description = "an empty list", body = Vec<Object>)))]
+async fn hypernetworks() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// There are none.
+#[utoipa::path(get, path = "/sdapi/v1/prompt-styles", tag = "a1111",
+    responses((status = 200, description = "an empty list", body = Vec<Object>)))]
+async fn prompt_styles() -> Json<Value> {
+    Json(json!([]))
+}
+
+/// There are no scripts.
+#[utoipa::path(get, path = "/sdapi/v1/script-info", tag = "a1111",
+    responses((status = 200, description = "an empty list", body = Vec<Object>)))]
+async fn script_info() -> Json<Value> {
     Json(json!([]))
 }
 

@@ -4,31 +4,50 @@
 
 mod answer;
 mod draw;
+mod extras;
+mod img2img;
 mod info;
 mod lists;
 mod options;
 mod progress;
 mod request;
+mod resize;
 
 use crate::{error::ApiError, service::Service};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .merge(draw::router())
+        .merge(extras::router())
         .merge(info::router())
         .merge(lists::router())
         .merge(options::router())
         .merge(progress::router())
 }
 
-/// As FastAPI tells errors, and A1111 behind it.
-pub(super) fn form(error: &ApiError) -> Value {
-    json!({
-        "error": error.code,
-        "detail": error.message,
-        "body": error.advice.as_deref().unwrap_or_default(),
-        "errors": error.message,
-    })
+/// What went wrong, as FastAPI tells it, and A1111 behind it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SdapiError {
+    /// A name that does not change, as `invalid_parameter` or `queue_full`.
+    error: String,
+    /// What failed, on what, and what is allowed.
+    detail: String,
+    /// What to try; may be empty.
+    body: String,
+    /// As `detail`.
+    errors: String,
+}
+
+impl From<&ApiError> for SdapiError {
+    fn from(error: &ApiError) -> Self {
+        Self {
+            error: error.code.to_string(),
+            detail: error.message.clone(),
+            body: error.advice.as_deref().unwrap_or_default().to_owned(),
+            errors: error.message.clone(),
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! The bodies of `txt2img` and `img2img`, and the request that they mean.
 
-use crate::{error::ApiError, pictures};
-use image::imageops::{self, FilterType};
-use sdcpp::{HiresFix, HiresUpscaler, ImageRequest, Inpaint, InpaintArea, Sampler, Scheduler};
+use crate::{error::ApiError, options::Options, upscale::Folder};
+use sdcpp::{HiresFix, HiresUpscaler, ImageRequest, Sampler, Scheduler};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -30,6 +29,7 @@ pub(crate) struct DrawBody {
     pub(crate) scheduler: Option<String>,
     pub(crate) denoising_strength: Option<f32>,
     pub(crate) enable_hr: Option<bool>,
+    /// One of the engine's, or a model that `upscalers` tells.
     pub(crate) hr_upscaler: Option<String>,
     pub(crate) hr_scale: Option<f32>,
     pub(crate) hr_resize_x: Option<u32>,
@@ -48,8 +48,17 @@ pub(crate) struct DrawBody {
     pub(crate) mask: Option<String>,
     /// img2img: not 0 turns the mask round.
     pub(crate) inpainting_mask_invert: Option<u32>,
+    /// img2img: what the masked part starts from. 0, the default: the colours around it; 1: the original;
+    /// 2: noise; 3: grey.
+    pub(crate) inpainting_fill: Option<u32>,
+    /// img2img: how a picture of another shape gets the size that is drawn. 0, the default, and 3: it is
+    /// stretched; 1: cut; 2: its borders are drawn out.
+    pub(crate) resize_mode: Option<u32>,
     /// img2img: how softly the mask ends, in pixels. Default 4.
     pub(crate) mask_blur: Option<u32>,
+    /// img2img: without `mask_blur`, the greater of the two counts.
+    pub(crate) mask_blur_x: Option<u32>,
+    pub(crate) mask_blur_y: Option<u32>,
     /// img2img: only the mask's surroundings are drawn, in the full size, and put back. Default: yes.
     pub(crate) inpaint_full_res: Option<bool>,
     /// img2img: how many pixels around the mask the model sees then. Default 0.
@@ -75,6 +84,26 @@ fn sampler(request: &mut ImageRequest, name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// One of the engine's upscalers, or a model of the folder.
+fn enlarged_by(hires: HiresFix, name: &str, upscalers: &Folder) -> Result<HiresFix, ApiError> {
+    // A1111 resizes so where there is no upscaler.
+    if name == "None" {
+        return Ok(hires.upscaler(HiresUpscaler::Lanczos));
+    }
+    match name.parse() {
+        // That is a kind, and no model.
+        Ok(HiresUpscaler::Model) | Err(_) => {}
+        Ok(upscaler) => return Ok(hires.upscaler(upscaler)),
+    }
+    if let Some(model) = upscalers.find(name)? {
+        return Ok(hires.model(model.path));
+    }
+    let kinds = HiresUpscaler::ALL.iter().filter(|kind| **kind != HiresUpscaler::Model);
+    let mut names: Vec<_> = kinds.map(|kind| kind.label().to_owned()).collect();
+    names.extend(upscalers.list()?.into_iter().map(|model| model.name));
+    Err(ApiError::invalid("hr_upscaler", name, &names.join(", ")))
+}
+
 impl DrawBody {
     /// The model that is asked for, by name.
     pub(crate) fn model(&self) -> Option<&str> {
@@ -85,11 +114,14 @@ impl DrawBody {
         self.override_settings.as_ref()?.get(key).filter(|value| !value.is_null())
     }
 
-    /// What is to be drawn, above the model's defaults. With `img2img`, over a picture.
+    /// What is to be drawn, above the model's defaults. With `img2img`, over a picture. Reads the folder
+    /// of upscalers.
     pub(crate) fn request(
         &self,
         defaults: &ImageRequest,
         img2img: bool,
+        options: &Options,
+        upscalers: &Folder,
     ) -> Result<ImageRequest, ApiError> {
         let mut request = defaults.clone();
         request.prompt = self.prompt.clone().unwrap_or_default();
@@ -124,53 +156,17 @@ impl DrawBody {
             };
         }
         if img2img {
-            self.over_a_picture(&mut request)?;
+            self.over_a_picture(&mut request, options)?;
         } else if self.enable_hr == Some(true) {
-            request.hires = Some(self.hires()?);
+            request.hires = Some(self.hires(upscalers)?);
         }
         Ok(request)
     }
 
-    fn over_a_picture(&self, request: &mut ImageRequest) -> Result<(), ApiError> {
-        let first = self.init_images.as_deref().unwrap_or_default().first();
-        let first =
-            first.ok_or_else(|| ApiError::invalid("init_images", "empty", "one picture"))?;
-        let picture = pictures::rgb("init_images", first)?;
-        // A1111's default is 512×512, and clients that say nothing mean the picture's size.
-        if self.width.is_none() && self.height.is_none() {
-            (request.width, request.height) = picture.dimensions();
-        }
-        if let Some(mask) = self.mask.as_deref().filter(|mask| !mask.is_empty()) {
-            let mut mask = pictures::mask("mask", mask)?;
-            if mask.dimensions() != picture.dimensions() {
-                let (width, height) = picture.dimensions();
-                mask = imageops::resize(&mask, width, height, FilterType::Triangle);
-            }
-            request.mask = Some(mask);
-            request.inpaint = self.inpaint();
-        }
-        request.init_image = Some(picture);
-        request.denoising_strength = self.denoising_strength.unwrap_or(0.75);
-        Ok(())
-    }
-
-    /// As A1111 does, which always puts the original's pixels back.
-    fn inpaint(&self) -> Inpaint {
-        let area = match self.inpaint_full_res.unwrap_or(true) {
-            true => InpaintArea::OnlyMasked { padding: self.inpaint_full_res_padding.unwrap_or(0) },
-            false => InpaintArea::WholePicture,
-        };
-        Inpaint::new()
-            .mask_blur(self.mask_blur.unwrap_or(4))
-            .invert(self.inpainting_mask_invert.unwrap_or(0) != 0)
-            .area(area)
-            .keep_unmasked(true)
-    }
-
-    fn hires(&self) -> Result<HiresFix, ApiError> {
+    fn hires(&self, upscalers: &Folder) -> Result<HiresFix, ApiError> {
         let mut hires = HiresFix::default();
         if let Some(name) = self.hr_upscaler.as_deref().filter(|name| !name.is_empty()) {
-            hires.upscaler = name.parse::<HiresUpscaler>()?;
+            hires = enlarged_by(hires, name, upscalers)?;
         }
         hires.scale = self.hr_scale.unwrap_or(2.0);
         if let (Some(width @ 1..), Some(height @ 1..)) = (self.hr_resize_x, self.hr_resize_y) {
@@ -189,7 +185,7 @@ mod tests {
 
     fn read(body: Value) -> Result<ImageRequest, ApiError> {
         let body: DrawBody = serde_json::from_value(body).unwrap();
-        body.request(&ImageRequest::new(""), false)
+        body.request(&ImageRequest::new(""), false, &Options::default(), &Folder::default())
     }
 
     #[test]
@@ -229,12 +225,5 @@ mod tests {
         assert!(
             read(json!({ "clip_skip": 99 })).unwrap_err().message.starts_with("clip_skip is 99")
         );
-    }
-
-    #[test]
-    fn a_picture_to_draw_over_is_needed() {
-        let body = DrawBody::default();
-        let error = body.request(&ImageRequest::new(""), true).unwrap_err();
-        assert!(error.message.starts_with("init_images is empty"), "{}", error.message);
     }
 }
