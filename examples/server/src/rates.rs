@@ -186,8 +186,14 @@ fn limited(message: String, wait: Duration) -> ApiError {
 
 /// Whether a request draws, or computes as long.
 pub(crate) fn draws(method: &Method, path: &str) -> bool {
-    const ROUTES: [&str; 5] =
-        ["/api/v1/jobs", "/sdapi/v1/txt2img", "/sdapi/v1/img2img", "/image", "/generate"];
+    const ROUTES: [&str; 6] = [
+        "/api/v1/jobs",
+        "/api/v1/upscale",
+        "/sdapi/v1/txt2img",
+        "/sdapi/v1/img2img",
+        "/image",
+        "/generate",
+    ];
     const FAMILIES: [&str; 2] = ["/sdapi/v1/extra-", "/v1/images/"];
     method == Method::POST
         && (ROUTES.contains(&path) || FAMILIES.iter().any(|family| path.starts_with(family)))
