@@ -137,7 +137,7 @@ fn run(options: &Options) -> Result<(), Error> {
     let settings = Settings::from_env()?;
     let model =
         options.model.clone().or_else(|| settings.model_path.clone()).unwrap_or_else(demo_model);
-    let preset = Preset::beside(&model)?;
+    let preset = Preset::for_model(&model)?;
     let config = config(options, &settings, &preset, model);
     let request = request(options, &settings, &preset)?;
     request.check()?;

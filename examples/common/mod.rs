@@ -75,7 +75,7 @@ impl Model {
     /// The configuration, with the files that the model's preset names.
     pub(crate) fn config(&self) -> Result<ModelConfig, Error> {
         let file = self.file();
-        let preset = Preset::beside(&file)?;
+        let preset = Preset::for_model(&file)?;
         let parts = &self.parts;
         let mut config = ModelConfig::default();
         config.mmap = parts.mmap.then_some(true);
@@ -102,7 +102,7 @@ impl Model {
     pub(crate) fn request(&self, prompt: &str) -> Result<ImageRequest, Error> {
         let mut request =
             ImageRequest::new(prompt).negative_prompt(&self.negative_prompt).seed(self.seed);
-        Preset::beside(self.file())?.apply_to_request(&mut request);
+        Preset::for_model(self.file())?.apply_to_request(&mut request);
         request.sampling.steps = self.steps.unwrap_or(request.sampling.steps);
         request.sampling.cfg_scale = self.cfg_scale.unwrap_or(request.sampling.cfg_scale);
         Ok(request)

@@ -3,6 +3,7 @@
 mod check;
 
 use crate::{
+    ModelFile,
     setters::setters,
     weights::{LoraApplyMode, Prediction, RngKind, VaeFormat, WeightType},
 };
@@ -325,6 +326,17 @@ impl ModelConfig {
     /// A model whose diffusion model is a file of its own; set its text encoders and VAE too.
     pub fn from_parts(diffusion_model: impl Into<PathBuf>) -> Self {
         Self { diffusion_model: Some(diffusion_model.into()), ..Self::default() }
+    }
+
+    /// A model by its file: as [`new`](Self::new), or as [`from_parts`](Self::from_parts) where the
+    /// file is a diffusion model alone. Reads its header; a file that cannot be read is taken for a
+    /// whole model, and opening it says what is wrong.
+    pub fn for_file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match ModelFile::open(&path) {
+            Ok(file) if file.config_field() == Some("diffusion_model") => Self::from_parts(path),
+            _ => Self::new(path),
+        }
     }
 
     /// Adds a textual-inversion embedding.

@@ -125,7 +125,7 @@ pub use pool::{
     BreakerState, ContextPool, Job, JobPool, JobStatus, Lease, Pool, PoolMetrics, PoolOptions,
     Shutdown,
 };
-pub use preset::Preset;
+pub use preset::{HubFile, KnownModel, Preset};
 pub use preview::{Preview, PreviewKind, PreviewOptions};
 pub use progress::{Progress, Watch};
 pub use provider::{Provider, Unavailable};

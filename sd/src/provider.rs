@@ -82,7 +82,8 @@ impl Unavailable {
 }
 
 impl Provider {
-    /// Tries the model that the settings name, with the preset beside it, on the engine of [`Engine::auto`].
+    /// Tries the model that the settings name, with what [suits it](Preset::for_model), on the engine
+    /// of [`Engine::auto`].
     ///
     /// The model is opened and closed again: headers are read, devices chosen, and memory is compared
     /// with what the weights and a picture of the set size need, by estimate. That takes
@@ -104,8 +105,8 @@ impl Provider {
     /// As [`detect`](Self::detect).
     pub fn detect_on(engine: &Engine, settings: &Settings) -> Result<Self, Unavailable> {
         let path = settings.model_path.as_ref().ok_or(Unavailable::NoPath)?;
-        let preset = Preset::beside(path)?;
-        let mut config = ModelConfig::new(path);
+        let preset = Preset::for_model(path)?;
+        let mut config = ModelConfig::for_file(path);
         settings.apply_to_config(&mut config);
         preset.apply_to_config(&mut config);
         let mut provider = Self {

@@ -37,7 +37,7 @@ impl Base {
         let main = config.main_file().ok_or_else(|| {
             invalid("model", "not set", "--model, --diffusion-model, or SD_MODEL_PATH")
         })?;
-        let preset = Preset::beside(main)?;
+        let preset = Preset::for_model(main)?;
         settings.apply_to_config(&mut config);
         preset.apply_to_config(&mut config);
         let mut request = ImageRequest::default();

@@ -1,10 +1,12 @@
 // What the page asks the server.
 
+import * as storage from "./storage.js";
+
 const KEY = "sdcpp-key";
 
 export const key = {
-  get: () => localStorage.getItem(KEY) ?? "",
-  set: (value) => localStorage.setItem(KEY, value),
+  get: () => storage.get(KEY) ?? "",
+  set: (value) => storage.set(KEY, value),
 };
 
 /** An answer that is an error: its words, and its code. */
@@ -34,35 +36,35 @@ async function ask(path, options = {}) {
   return response;
 }
 
-export const choices = async () => (await ask("/api/v1/choices")).json();
-export const health = async () => (await fetch("/health")).json();
-export const jobs = async () => (await ask("/api/v1/jobs?limit=50")).json();
-export const submit = async (request) =>
-  (await ask("/api/v1/jobs", { method: "POST", body: JSON.stringify(request) })).json();
-export const cancel = (id) => ask(`/api/v1/jobs/${id}`, { method: "DELETE" });
+const json = async (path, options) => (await ask(path, options)).json();
 
+export const choices = () => json("/api/v1/choices");
+export const health = async () => (await fetch("/health")).json();
+/** The last jobs, the newest first; or of those before a job, by its number. */
+export const jobs = (limit, before) => json(`/api/v1/jobs?limit=${limit}${before ? `&before=${before}` : ""}`);
+export const job = (id) => json(`/api/v1/jobs/${id}`);
+export const submit = (request) => json("/api/v1/jobs", { method: "POST", body: JSON.stringify(request) });
+/** Stops a job, or forgets one that has ended. */
+export const remove = (id) => json(`/api/v1/jobs/${id}`, { method: "DELETE" });
 /** A picture's bytes. An img element cannot fetch them itself: they may need the key. */
 export const picture = async (path) => (await ask(path)).blob();
 
+export const isOpen = (job) => ["queued", "running"].includes(job.status);
+
 /** Calls back with the job at each change, until it has ended. */
-export async function follow(id, changed) {
-  const response = await ask(`/api/v1/jobs/${id}/events`);
+export async function follow(id, signal, changed) {
+  const response = await ask(`/api/v1/jobs/${id}/events`, { signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
-  let ended = false;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done && !ended) throw new Refused(0, { message: "The server has gone while it drew.", code: "offline" });
     if (done) return;
     text += value;
     const events = text.split("\n\n");
     text = events.pop();
     for (const event of events) {
       const data = event.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim());
-      if (data.length === 0) continue;
-      const job = JSON.parse(data.join("\n"));
-      ended = !["queued", "running"].includes(job.status);
-      changed(job);
+      if (data.length > 0) changed(JSON.parse(data.join("\n")));
     }
   }
 }

@@ -4,11 +4,13 @@
 //! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
 //! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
 //! each API; `guard` decides who may ask and `rates` how often; `receive` and `serve` how long a client may
-//! take to ask; `observe` tells the log; `page` is the web page; `app` puts them together.
+//! take to ask; `observe` tells the log; `page` is the web page; `app` puts them together. `commands` are
+//! what the program does other than serve, and `hub` is where models are downloaded from.
 
 mod api;
 mod app;
 mod cache;
+mod commands;
 mod error;
 mod filter;
 mod guard;
@@ -16,6 +18,7 @@ mod hash;
 mod headers;
 mod hidden;
 mod history;
+mod hub;
 mod job;
 mod limits;
 mod logs;
@@ -34,6 +37,7 @@ mod service;
 mod upscale;
 
 pub use app::app;
+pub use commands::{Cli, Command, ModelsCommand};
 pub use error::ApiError;
 pub use filter::{Candidate, CommandFilter, HttpFilter, SafetyFilter, Verdict};
 pub use hash::ModelHash;

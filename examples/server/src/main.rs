@@ -3,8 +3,9 @@
 mod manager;
 mod signals;
 
+use clap::Parser;
 use manager::State;
-use sdcpp_server::{ApiError, Logs, Options, Service, app, listen, report, serve};
+use sdcpp_server::{ApiError, Cli, Logs, Options, Service, app, listen, report, serve};
 use signals::{Hangups, signalled};
 use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
@@ -16,7 +17,8 @@ fn main() -> ExitCode {
     // First of all: in a worker this does not return.
     sdcpp::isolated::worker_main();
     sdcpp_server::memory::begin();
-    let options = match Options::load() {
+    let cli = Cli::parse();
+    let options = match cli.options.with_file() {
         Ok(options) => options,
         Err(error) => {
             eprintln!("{error}");
@@ -30,8 +32,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(options, logs) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match cli.command {
+        Some(command) => command.run(&options),
+        None => run(options, logs).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{}", error.message);
             if let Some(advice) = error.advice {

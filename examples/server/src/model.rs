@@ -1,6 +1,6 @@
 //! The models that there are, and the one that draws.
 
-use crate::{error::ApiError, hash::ModelHash, options::Options, report};
+use crate::{error::ApiError, hash::ModelHash, hub::Folder, options::Options, report};
 use axum::http::StatusCode;
 use sdcpp::{
     ContextPool, Engine, ImageRequest, JobPool, ModelConfig, ModelFile, PoolOptions, Provider,
@@ -36,7 +36,7 @@ pub struct ModelEntry {
 pub(crate) const MOCK: &str = "mock";
 
 /// The endings of files that the engine reads.
-const ENDINGS: [&str; 3] = ["gguf", "safetensors", "ckpt"];
+pub(crate) const ENDINGS: [&str; 3] = ["gguf", "safetensors", "ckpt"];
 
 /// The models of a folder, and the one that was named.
 #[derive(Debug, Clone, Default)]
@@ -218,7 +218,7 @@ impl Active {
             config,
             pool,
             hash,
-            repository: None,
+            repository: repository(&entry.path),
             device: first_device(engine)?,
         })
     }
@@ -257,6 +257,19 @@ fn pool_options(options: &Options, settings: &Settings) -> PoolOptions {
     pool.size = options.max_concurrent.unwrap_or(pool.size);
     pool.time_limit = options.time_limit();
     pool
+}
+
+/// The repository that a file was downloaded from, by the record beside it.
+fn repository(path: &Path) -> Option<String> {
+    let record = Folder::open(path.parent()?).and_then(|folder| folder.record(&file_name(path)));
+    match record {
+        Ok(record) => record.map(|record| record.repo),
+        // It draws all the same.
+        Err(why) => {
+            tracing::debug!("{why}");
+            None
+        }
+    }
 }
 
 /// The best device is the first that is no processor.

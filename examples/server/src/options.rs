@@ -41,11 +41,15 @@ pub struct Options {
     #[arg(short, long, env = "SD_MODEL_PATH", value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Folder whose models can be chosen by name
-    #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER")]
+    #[arg(long, env = "MODEL_CACHE_DIR", value_name = "FOLDER", global = true)]
     pub models: Option<PathBuf>,
     /// Models that stay open while nobody draws with them, memory permitting [default: 2]
     #[arg(long, value_name = "N")]
     pub max_models: Option<usize>,
+    /// Download the model to start with if it is not in the folder: a short name of
+    /// `models list --presets`, or OWNER/NAME/FILE
+    #[arg(long, env = "AUTO_DOWNLOAD_MODELS", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub auto_download: Option<bool>,
     /// Folder of LoRAs, which prompts name as <lora:name:1>
     #[arg(long, env = "SDCPP_LORAS", value_name = "FOLDER")]
     pub loras: Option<PathBuf>,
@@ -168,15 +172,14 @@ fn mistake(text: &str, error: &toml::de::Error) -> String {
 }
 
 impl Options {
-    /// From the program's arguments and variables, and the file that they name.
+    /// These of arguments and variables, with those of the file that they name.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn load() -> Result<Self, String> {
-        let given = Self::parse();
-        match &given.config {
-            Some(path) => given.clone().above(Self::read(path)?),
-            None => Ok(given),
+    pub fn with_file(self) -> Result<Self, String> {
+        match &self.config {
+            Some(path) => self.clone().above(Self::read(path)?),
+            None => Ok(self),
         }
     }
 

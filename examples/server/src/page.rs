@@ -10,14 +10,23 @@ use axum::{
 };
 
 /// Name, kind and text.
-const FILES: [(&str, &str, &str); 6] = [
-    ("style.css", "text/css; charset=utf-8", include_str!("../page/style.css")),
+const FILES: &[(&str, &str, &str)] = &[
+    ("style.css", CSS, include_str!("../page/style.css")),
+    ("stage.css", CSS, include_str!("../page/stage.css")),
     ("icon.svg", "image/svg+xml", include_str!("../page/icon.svg")),
-    ("main.js", JAVASCRIPT, include_str!("../page/main.js")),
     ("brush.js", JAVASCRIPT, include_str!("../page/brush.js")),
+    ("form.js", JAVASCRIPT, include_str!("../page/form.js")),
     ("gallery.js", JAVASCRIPT, include_str!("../page/gallery.js")),
+    ("handles.js", JAVASCRIPT, include_str!("../page/handles.js")),
+    ("main.js", JAVASCRIPT, include_str!("../page/main.js")),
+    ("over.js", JAVASCRIPT, include_str!("../page/over.js")),
+    ("parameters.js", JAVASCRIPT, include_str!("../page/parameters.js")),
+    ("queue.js", JAVASCRIPT, include_str!("../page/queue.js")),
     ("service.js", JAVASCRIPT, include_str!("../page/service.js")),
+    ("storage.js", JAVASCRIPT, include_str!("../page/storage.js")),
+    ("viewer.js", JAVASCRIPT, include_str!("../page/viewer.js")),
 ];
+const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const PAGE: &str = include_str!("../page/index.html");
 

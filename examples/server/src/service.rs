@@ -7,6 +7,7 @@ use crate::{
     filter::{self, SafetyFilter},
     hidden::Hidden,
     history::{History, Unfinished},
+    hub,
     job::{CancelOnDrop, Job, Jobs, Limits, Parts},
     model::{Active, Catalogue, MOCK, ModelEntry},
     opened::Opened,
@@ -66,7 +67,8 @@ impl Service {
         options: Options,
         filter: Option<Arc<dyn SafetyFilter>>,
     ) -> Result<Self, ApiError> {
-        let options = Arc::new(options.checked()?);
+        let (options, not_downloaded) = hub::fetch_first(options.checked()?);
+        let options = Arc::new(options);
         let hidden = Hidden::new(&options);
         let engine = if options.is_mock() { sdcpp::mock::engine() } else { Engine::auto()? };
         let catalogue = Catalogue::new(&options)?;
@@ -74,6 +76,8 @@ impl Service {
         let opened = Arc::new(Opened::new(engine, Arc::clone(&options), catalogue));
         let active = if options.is_mock() {
             Active::mock(&options).map(Arc::new)
+        } else if let Some(why) = not_downloaded {
+            Err(why.into())
         } else {
             opened.catalogue().first().and_then(|entry| opened.open(&entry))
         };

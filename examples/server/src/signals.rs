@@ -3,7 +3,9 @@
 #[cfg(unix)]
 use crate::manager::{self, State};
 #[cfg(unix)]
-use sdcpp_server::ApiError;
+use clap::Parser as _;
+#[cfg(unix)]
+use sdcpp_server::{ApiError, Cli};
 use sdcpp_server::{Logs, Options, Service};
 
 /// Waits for Ctrl-C, or to be asked to end.
@@ -77,11 +79,11 @@ impl Hangups {
     pub(crate) async fn heed(self, _service: Service, _logs: Logs) {}
 }
 
-/// Nothing changes where anything is wrong.
+/// Nothing changes where anything is wrong. Arguments and variables are those that were read at the start.
 #[cfg(unix)]
 async fn reload_once(service: &Service, logs: &Logs) -> Result<(), ApiError> {
     let wrong = |why: String| ApiError::invalid("the configuration", why, "as --help says");
-    let options = Options::load().map_err(wrong)?;
+    let options = Cli::parse().options.with_file().map_err(wrong)?;
     logs.check(&options).map_err(wrong)?;
     let fixed = service.reload(options).await?;
     logs.set(&service.options()).map_err(wrong)?;

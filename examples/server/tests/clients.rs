@@ -7,7 +7,7 @@
 mod common;
 
 use common::Server;
-use sdcpp_test_support::{Format, WeightType, esrgan};
+use sdcpp_test_support::{FloatType, Format, WeightType, ZImageLora, esrgan};
 use std::{
     path::Path,
     process::Command,
@@ -62,9 +62,16 @@ fn answers_are_those_of_the_document() {
 /// Screenshots are in `target/tmp/page`.
 #[test]
 fn the_page_works_in_a_browser() {
-    let server = Server::demo(&[]);
+    let loras = tempfile::tempdir().unwrap();
+    let file = Format::Safetensors(FloatType::F16);
+    // It fits the demo model.
+    let lora = sdcpp_test_support::zimage_lora(ZImageLora::default(), file).unwrap();
+    std::fs::copy(lora, loras.path().join("ink.safetensors")).unwrap();
+    let server = Server::demo(&["--loras", loras.path().to_str().unwrap()]);
+    let patterns = Server::mock(&["--api-key", "secret"]);
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
     std::fs::create_dir_all(&shots).unwrap();
-    let told = run("browser/run.sh", &[&server.url(""), shots.to_str().unwrap()]);
+    let (url, other) = (server.url(""), patterns.url(""));
+    let told = run("browser/run.sh", &[&url, &other, shots.to_str().unwrap()]);
     assert!(told.contains("the page works"), "{told}");
 }

@@ -22,8 +22,13 @@ fn deployed(name: &str) -> String {
 fn variables() -> BTreeSet<String> {
     let command = Options::command();
     let own = command.get_arguments().filter_map(|argument| argument.get_env());
-    let others =
-        ["CUDA_VISIBLE_DEVICES", "GGML_VK_VISIBLE_DEVICES", "XDG_CACHE_HOME", "CUDA_CACHE_PATH"];
+    let others = [
+        "CUDA_VISIBLE_DEVICES",
+        "GGML_VK_VISIBLE_DEVICES",
+        "XDG_CACHE_HOME",
+        "CUDA_CACHE_PATH",
+        "HUGGINGFACE_TOKEN",
+    ];
     let drivers = ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"];
     own.map(|name| name.to_str().unwrap().to_owned())
         .chain(others.into_iter().chain(drivers).map(str::to_owned))

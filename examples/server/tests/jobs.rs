@@ -253,6 +253,27 @@ fn another_model_is_chosen_by_name_and_jobs_keep_theirs() {
     }
 }
 
+/// What the page's form offers.
+#[test]
+fn choices_have_the_loras_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ink.safetensors"), "read when it is used").unwrap();
+    let server = Server::mock(&["--loras", folder.path().to_str().unwrap()]);
+    let choices = server.get("/api/v1/choices").good();
+    assert_eq!(choices["loras"], json!(["ink"]));
+    assert_eq!(server.get("/sdapi/v1/loras").good()[0]["name"], "ink");
+    assert_eq!(choices["defaults"]["vae_tiling"], false);
+    let upscalers: Vec<_> = choices["hires_upscalers"].as_array().unwrap().iter().collect();
+    assert!(upscalers.contains(&&json!({ "name": "Latent", "label": "Latent" })), "{upscalers:?}");
+    assert!(upscalers.iter().all(|upscaler| upscaler["name"] != "Model"), "it needs a file");
+    // A folder that has gone is said to have gone.
+    let path = folder.path().to_str().unwrap().to_owned();
+    folder.close().unwrap();
+    let answer = server.get("/api/v1/choices");
+    assert_eq!(answer.status, 503, "{}", answer.json());
+    assert!(!answer.json()["message"].as_str().unwrap().contains(&path), "{}", answer.json());
+}
+
 /// Two services in one process have their own jobs, keys and limits.
 #[test]
 fn two_listeners_share_nothing() {

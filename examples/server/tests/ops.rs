@@ -135,6 +135,27 @@ fn health_tells_what_there_is_and_not_where() {
     assert!(drawing["device"].as_str().is_some_and(|device| !device.is_empty()));
 }
 
+#[test]
+fn health_tells_the_repository_of_a_downloaded_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [
+        ("demo_q8_0.gguf", "a.gguf"),
+        ("demo_q8_0.preset.json", "a.preset.json"),
+        ("demo_tae.gguf", "demo_tae.gguf"),
+    ] {
+        std::fs::copy(common::demo(from), folder.path().join(to)).unwrap();
+    }
+    let record = json!({
+        "repo": "owner/name", "revision": "main", "commit": "0", "path": "a.gguf", "size": 1,
+        "sha256": "0", "sha256_told": true,
+    });
+    std::fs::create_dir(folder.path().join(".pulled")).unwrap();
+    std::fs::write(folder.path().join(".pulled/a.gguf.json"), record.to_string()).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let server = Server::start(&["--models", path, "--model", "a.gguf"]);
+    assert_eq!(server.get("/health").good()["repository"], "owner/name");
+}
+
 /// What a client says, and what it is told until the connection is closed.
 fn told(server: &Server, said: &str) -> (String, Duration) {
     let mut client = TcpStream::connect(server.address).unwrap();

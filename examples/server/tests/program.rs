@@ -8,9 +8,14 @@ mod common;
 #[path = "common/program.rs"]
 mod running;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use running::Program;
+use sdcpp_test_support::{Format, WeightType, esrgan};
 use serde_json::{Value, json};
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 fn small(steps: u32) -> Value {
     json!({ "prompt": "a red circle", "width": 64, "height": 64, "steps": steps, "seed": 1 })
@@ -58,6 +63,33 @@ fn while_it_ends_nothing_new_is_accepted() {
     assert_eq!(done["status"], "done", "{done}");
     let picture = format!("{}{}", program.url, done["pictures"][0]["url"].as_str().unwrap());
     assert_eq!(ureq::get(picture).call().unwrap().status(), 200);
+    assert_eq!(program.ended(), Some(0));
+}
+
+/// What is being enlarged is answered before the program ends.
+#[test]
+fn it_ends_when_what_it_enlarges_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = esrgan(4, Format::Gguf(WeightType::F16)).unwrap();
+    std::fs::copy(file, folder.path().join("tiny.gguf")).unwrap();
+    let program = Program::start(&["--upscalers", folder.path().to_str().unwrap()]);
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(96, 96).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let image = BASE64_STANDARD.encode(png.into_inner());
+    let body = json!({ "image": image, "upscaler": "tiny", "scale": 4 });
+    let upscale = format!("{}/api/v1/upscale", program.url);
+    let enlarging = std::thread::spawn(move || ureq::post(upscale).send_json(body).unwrap());
+    let begin = Instant::now();
+    loop {
+        let metrics = ureq::get(format!("{}/metrics", program.url)).call().unwrap();
+        if metrics.into_body().read_to_string().unwrap().contains("sdcpp_upscales_open 1") {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30));
+    }
+    program.signal();
+    assert!(!enlarging.is_finished(), "it was done before the signal");
+    assert_eq!(enlarging.join().unwrap().status(), 200);
     assert_eq!(program.ended(), Some(0));
 }
 

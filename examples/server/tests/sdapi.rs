@@ -115,6 +115,14 @@ fn lists_have_what_clients_read() {
     let refused =
         server.post("/sdapi/v1/options", &json!({ "sd_model_checkpoint": "/etc/passwd" }));
     assert_eq!(refused.status, 404);
+    let told = server.get("/sdapi/v1/system-info").good();
+    assert_eq!((&told["sd_models"], &told["mock"]), (&json!(["demo_q8_0"]), &json!(false)));
+    assert!(told["version"].as_str().unwrap().starts_with("sdcpp-server "));
+    for empty in
+        ["face-restorers", "hypernetworks", "prompt-styles", "script-info", "realesrgan-models"]
+    {
+        assert_eq!(server.get(&format!("/sdapi/v1/{empty}")).good(), json!([]), "{empty}");
+    }
     // A probe for another program.
     assert_eq!(server.get("/system_stats").status, 404);
 }

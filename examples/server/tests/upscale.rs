@@ -294,6 +294,31 @@ fn one_works_others_wait_and_who_hangs_up_is_stopped() {
 }
 
 #[test]
+fn it_shows_as_progress_and_is_interrupted() {
+    let folder = models();
+    let server = Server::demo(&["--upscalers", folder.path().to_str().unwrap()]);
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| server.post(SINGLE, &long()));
+        let begin = Instant::now();
+        let progress = loop {
+            let progress = server.get("/sdapi/v1/progress").good();
+            if progress["state"]["job_count"] == 1 {
+                break progress;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(30), "{progress}");
+        };
+        assert!(
+            progress["progress"].as_f64().unwrap() > 0.0 && progress["textinfo"] == "upscaling"
+        );
+        server.post("/sdapi/v1/interrupt", &json!({})).good();
+        let stopped = long.join().unwrap();
+        assert_eq!((stopped.status, &stopped.json()["error"]), (409, &json!("cancelled")));
+    });
+    let quiet = server.get("/sdapi/v1/progress").good();
+    assert!(quiet["progress"] == 0.0 && quiet["state"]["job_count"] == 0, "{quiet}");
+}
+
+#[test]
 fn the_time_limit_stops_the_engine() {
     let folder = models();
     let server =

@@ -149,6 +149,9 @@ macro_rules! architectures {
         }
 
         impl Architecture {
+            /// All but text encoders and VAEs.
+            const MODELS: &[Self] = &[$(Self::$variant),*];
+
             /// Its name, as in `SDXL` or `VAE`.
             pub const fn label(self) -> &'static str {
                 match self {
@@ -275,6 +278,11 @@ architectures! {
 }
 
 impl Architecture {
+    /// The one of this [`label`](Self::label); text encoders and VAEs are not told by theirs.
+    pub(crate) fn labelled(label: &str) -> Option<Self> {
+        Self::MODELS.iter().copied().find(|model| model.label() == label)
+    }
+
     /// Whether it is SD 1.x, in any of its forms.
     pub const fn is_sd1(self) -> bool {
         use Architecture::{Sd1, Sd1Inpaint, Sd1Pix2Pix, Sd1Tiny, Sdxs512};

@@ -26,6 +26,8 @@ pub use header::ModelFormat;
 pub use inspect::ModelFile;
 pub use lora::LoraInfo;
 pub use metadata::MetadataValue;
+#[cfg(test)]
+pub(crate) use parts::required_fields;
 pub use parts::{MissingParts, Part};
 pub use tensor::{TensorInfo, TensorType};
 

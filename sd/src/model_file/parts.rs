@@ -243,3 +243,9 @@ pub(super) const fn slot(encoder: TextEncoder) -> Component {
         other => other,
     })
 }
+
+/// The fields that take what a bare diffusion model of this family cannot be without.
+#[cfg(test)]
+pub(crate) fn required_fields(architecture: Architecture) -> Vec<&'static str> {
+    missing(architecture, false, |_| false).required.iter().map(|part| part.field()).collect()
+}

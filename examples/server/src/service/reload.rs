@@ -3,6 +3,7 @@
 use super::{Service, blocking};
 use crate::{
     error::ApiError,
+    hub,
     job::Limits,
     model::{Active, Catalogue},
     opened::{Opened, Settled},
@@ -24,7 +25,11 @@ impl Service {
         let old = self.options();
         let mut options = options.checked()?;
         let fixed = keep_fixed(&old, &mut options);
-        let options = Arc::new(options);
+        let options = blocking(move || match hub::fetch_first(options) {
+            (options, None) => Ok(Arc::new(options)),
+            (_, Some(why)) => Err(why.into()),
+        })
+        .await?;
         let anew = opened_by(&old) != opened_by(&options);
         let (opened, before, new) =
             (Arc::clone(&self.0.opened), self.active(), Arc::clone(&options));

@@ -62,6 +62,11 @@ impl Upscaling {
         self.0.queue.open()
     }
 
+    /// Stops the request that runs; those that wait go on.
+    pub(crate) fn interrupt(&self) {
+        self.0.queue.interrupt();
+    }
+
     /// Enlarges pictures, or with no plan leaves them as they are. They are base64 of files, each with the name of its field. A client that goes
     /// away has this future dropped, and the engine stopped with it.
     ///

@@ -92,6 +92,13 @@ impl Queue {
         self.waiting.lock().1.len()
     }
 
+    /// Stops the request that runs, which is the oldest; those that wait go on.
+    pub(super) fn interrupt(&self) {
+        if let Some(token) = self.waiting.lock().1.values().next() {
+            token.cancel();
+        }
+    }
+
     fn place(&self, token: &CancelToken) -> Result<Place, ApiError> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Error::ShutDown.into());

@@ -1,7 +1,7 @@
 //! What models lack, alone and with the other files of a configuration.
 
 use super::{Made, seen};
-use crate::{Architecture, ModelConfig, ModelFile, Part, TextEncoder, VaeKind};
+use crate::{Architecture, ModelConfig, ModelFile, Part, Preset, TextEncoder, VaeKind};
 
 const SD1: &[(&str, &[u64])] = &[
     ("model.diffusion_model.input_blocks.0.0.weight", &[320, 4, 3, 3]),
@@ -156,4 +156,23 @@ fn what_cannot_be_told_is_not_missing() {
     assert_eq!(file.architecture(), Architecture::Unknown);
     assert!(file.reason().unwrap().contains("pickle") && file.to_string().contains("pickle"));
     assert_eq!((file.tensors().len(), file.quantisation()), (0, None));
+}
+
+/// A file is given as what it is, and the preset beside it names the rest.
+#[test]
+fn a_preset_makes_a_bare_model_whole() {
+    let made = Made::new();
+    let flux = made.file("flux", FLUX);
+    let mut config = ModelConfig::for_file(&flux);
+    assert_eq!((&config.model, &config.diffusion_model), (&None, &Some(flux.clone())));
+    let parts = r#"{"clip_l":"c.gguf","t5xxl":"t.gguf","vae":"v.gguf","steps":30}"#;
+    std::fs::write(Preset::path_beside(&flux), parts).unwrap();
+    let preset = Preset::for_model(&flux).unwrap();
+    preset.apply_to_config(&mut config);
+    assert_eq!(said(&config), needs(""));
+    // What it leaves out is as the family wants it.
+    assert_eq!((preset.steps, preset.width, preset.cfg_scale), (Some(30), Some(1024), Some(1.0)));
+    for whole in [made.file("sd1", SD1), "no/such.gguf".into()] {
+        assert_eq!(ModelConfig::for_file(&whole), ModelConfig::new(whole));
+    }
 }

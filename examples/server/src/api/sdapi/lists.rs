@@ -1,13 +1,14 @@
 //! What there is: samplers, schedulers, models and the rest, in A1111's words.
 
 use crate::{
+    api::choices,
     error::ApiError,
     hash::ModelHash,
     service::{Service, blocking},
     upscale::{Esrgan, Method},
 };
 use axum::{Json, extract::State};
-use sdcpp::{HiresUpscaler, LoraFolder, Sampler, Scheduler};
+use sdcpp::{HiresUpscaler, Sampler, Scheduler};
 use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -107,13 +108,8 @@ async fn scripts() -> Json<Value> {
     (status = 503, description = "the folder cannot be read"),
 ))]
 async fn loras(State(service): State<Service>) -> Result<Json<Value>, ApiError> {
-    let Some(folder) = service.options().loras.clone() else { return Ok(Json(json!([]))) };
-    blocking(move || {
-        let lora =
-            |name: &str| json!({ "name": name, "alias": name, "path": name, "metadata": {} });
-        Ok(Json(LoraFolder::open(folder)?.files().map(|(name, _)| lora(name)).collect()))
-    })
-    .await
+    let lora = |name: &String| json!({ "name": name, "alias": name, "path": name, "metadata": {} });
+    Ok(Json(choices::loras(&service).await?.iter().map(lora).collect()))
 }
 
 /// What enlarges pictures: without a model, and the models of `--upscalers`. `model_path` is a name, and

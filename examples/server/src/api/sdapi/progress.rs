@@ -1,4 +1,5 @@
-//! `progress`, `interrupt` and `skip`. A1111 knows one job; here it is the oldest that runs.
+//! `progress`, `interrupt` and `skip`. A1111 knows one job; here it is the oldest that runs, and where none
+//! does, the pictures that are enlarged.
 
 use super::answer::timestamp;
 use crate::{
@@ -29,6 +30,9 @@ struct ProgressQuery {
     skip_current_image: Option<String>,
 }
 
+/// 0 is how clients know that nothing runs.
+const SOME: f32 = 0.001;
+
 fn running(service: &Service) -> Option<Arc<Job>> {
     service.jobs().open().into_iter().find(|job| job.status() == JobStatus::Running)
 }
@@ -41,14 +45,20 @@ async fn progress(
     State(service): State<Service>,
     Query(query): Query<ProgressQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    let open = service.jobs().open().len();
+    let enlarging = service.upscaling().open();
+    let open = service.jobs().open().len() + enlarging;
     let Some(job) = running(&service) else {
+        let text = match (enlarging, open) {
+            (0, 0) => None,
+            (0, _) => Some("waiting for a model"),
+            _ => Some("upscaling"),
+        };
         return Ok(Json(json!({
-            "progress": 0.0,
+            "progress": if enlarging > 0 { SOME } else { 0.0 },
             "eta_relative": 0.0,
             "state": state(open, "", 0, 0, ""),
             "current_image": null,
-            "textinfo": if open > 0 { Some("waiting for a model") } else { None },
+            "textinfo": text,
         })));
     };
     let view = job.view();
@@ -59,8 +69,7 @@ async fn progress(
         false => preview_png(&job).await.ok(),
     };
     Ok(Json(json!({
-        // 0 is how clients know that nothing runs.
-        "progress": view.progress.max(0.001),
+        "progress": view.progress.max(SOME),
         "eta_relative": view.eta_seconds.unwrap_or(0.0),
         "state": state(open, &job.id.to_string(), view.step, view.steps, &timestamp(&view.created_at)),
         "current_image": image.map(|bytes| BASE64_STANDARD.encode(bytes)),
@@ -82,13 +91,18 @@ fn state(count: usize, job: &str, step: u32, steps: u32, timestamp: &str) -> Val
     })
 }
 
-/// Stops the oldest running job, as `progress` tells it; those that wait go on.
+fn stop(service: &Service) {
+    match running(service) {
+        Some(job) => job.cancel(),
+        None => service.upscaling().interrupt(),
+    }
+}
+
+/// Stops what `progress` tells of; what waits goes on.
 #[utoipa::path(post, path = "/sdapi/v1/interrupt", tag = "a1111",
     responses((status = 200, description = "an empty object", body = Object)))]
 async fn interrupt(State(service): State<Service>) -> Json<Value> {
-    if let Some(job) = running(&service) {
-        job.cancel();
-    }
+    stop(&service);
     Json(json!({}))
 }
 
@@ -96,8 +110,6 @@ async fn interrupt(State(service): State<Service>) -> Json<Value> {
 #[utoipa::path(post, path = "/sdapi/v1/skip", tag = "a1111",
     responses((status = 200, description = "an empty object", body = Object)))]
 async fn skip(State(service): State<Service>) -> Json<Value> {
-    if let Some(job) = running(&service) {
-        job.cancel();
-    }
+    stop(&service);
     Json(json!({}))
 }
