@@ -15,9 +15,9 @@ struct Part {
 }
 
 /// The key of a request: of all it says, its pictures included, of the model's hash, of how the model is
-/// opened, and of the other files that it is drawn with. None if another picture is drawn each time, or
+/// opened, of the other files that it is drawn with, and of who judges it. None if another picture is drawn each time, or
 /// the model's hash is not known yet.
-pub(crate) fn key(active: &Active, request: &ImageRequest) -> Option<Vec<u8>> {
+pub(crate) fn key(active: &Active, request: &ImageRequest, judge: &str) -> Option<Vec<u8>> {
     request.seed?;
     let hash = match active.mock {
         true => "mock",
@@ -44,6 +44,6 @@ pub(crate) fn key(active: &Active, request: &ImageRequest) -> Option<Vec<u8>> {
     };
     let parts: Vec<_> = files.into_iter().map(part).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let all = (version, hash, &active.device, &active.config, parts, request);
+    let all = (version, hash, &active.device, &active.config, parts, judge, request);
     Some(Sha256::digest(serde_json::to_vec(&all).ok()?).to_vec())
 }

@@ -5,7 +5,7 @@
 //! `Origin` must be this server's own; and `Host` must be a name of this server, for a site can have its
 //! name lead here (DNS rebinding).
 
-use crate::{error::ApiError, options::Options, page, service::Service};
+use crate::{error::ApiError, options::Options, page, rates::Rates, serve::Peer, service::Service};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, Uri, header},
@@ -23,9 +23,9 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     let options = service.options();
-    let refused = host_is_ours(options, &request)
-        .and_then(|()| origin_is_allowed(options, request.headers()))
-        .and_then(|()| key_is_known(options, &request));
+    let refused = host_is_ours(&options, &request)
+        .and_then(|()| origin_is_allowed(&options, request.headers()))
+        .and_then(|()| key_is_known(&options, service.rates(), &request));
     match refused {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -71,7 +71,7 @@ fn origin_is_allowed(options: &Options, headers: &HeaderMap) -> Result<(), ApiEr
     if own.is_some() && own.as_deref() == text(headers, &header::HOST) {
         return Ok(());
     }
-    if options.cors_allow_origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
+    if options.allows_origin(origin) {
         return Ok(());
     }
     Err(ApiError::new(
@@ -83,7 +83,7 @@ fn origin_is_allowed(options: &Options, headers: &HeaderMap) -> Result<(), ApiEr
 }
 
 /// The key of a request: a bearer's, in `X-API-Key`, or the password of basic authentication.
-fn key(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(crate) fn key(headers: &HeaderMap) -> Option<Vec<u8>> {
     if let Some(key) = headers.get("x-api-key") {
         return Some(key.as_bytes().to_vec());
     }
@@ -99,7 +99,7 @@ fn key(headers: &HeaderMap) -> Option<Vec<u8>> {
     None
 }
 
-fn key_is_known(options: &Options, request: &Request) -> Result<(), ApiError> {
+fn key_is_known(options: &Options, rates: &Rates, request: &Request) -> Result<(), ApiError> {
     // Browsers ask before they send the key.
     let open = options.api_keys.is_empty()
         || request.method() == Method::OPTIONS
@@ -109,6 +109,8 @@ fn key_is_known(options: &Options, request: &Request) -> Result<(), ApiError> {
         return Ok(());
     }
     if let Some(given) = key(request.headers()) {
+        let peer = request.extensions().get::<Peer>();
+        rates.may_show_key(peer)?;
         // All are compared, each in a time that does not tell where it differs.
         let known = options
             .api_keys
@@ -117,6 +119,7 @@ fn key_is_known(options: &Options, request: &Request) -> Result<(), ApiError> {
         if bool::from(known) {
             return Ok(());
         }
+        rates.wrong_key(peer);
     }
     Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", "a key is needed, or it is wrong")
         .advise("send it as Authorization: Bearer KEY"))
@@ -164,10 +167,32 @@ mod tests {
     }
 
     #[test]
+    fn who_guesses_is_not_let_in_with_the_right_key_either() {
+        let options = Options { api_keys: vec!["secret".into()], ..Options::default() };
+        let rates = Rates::new(&options);
+        let with = |key: &str, peer: &str| {
+            let mut request = request(&[("x-api-key", key)]);
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            key_is_known(&options, &rates, &request).map_err(|error| error.status.as_u16())
+        };
+        assert_eq!((with("secret", "192.0.2.1"), with("wrong", "192.0.2.1")), (Ok(()), Err(401)));
+        for n in 0..20 {
+            let _counted = with(&n.to_string(), "192.0.2.1");
+        }
+        assert_eq!(with("secret", "192.0.2.1"), Err(429), "or a guess would be told as right");
+        assert_eq!(with("secret", "192.0.2.2"), Ok(()), "another address");
+        for n in 0..20 {
+            assert_eq!(with(&n.to_string(), "127.0.0.1"), Err(401));
+        }
+        assert_eq!(with("secret", "127.0.0.1"), Ok(()), "the machine's own users share it");
+    }
+
+    #[test]
     fn a_key_is_asked_for_where_there_is_one() {
         let options =
             Options { api_keys: vec!["secret".into(), "other".into()], ..Options::default() };
-        let with = |name, value| key_is_known(&options, &request(&[(name, value)]));
+        let rates = Rates::new(&options);
+        let with = |name, value| key_is_known(&options, &rates, &request(&[(name, value)]));
         assert!(with("authorization", "Bearer secret").is_ok());
         assert!(with("x-api-key", "other").is_ok());
         let basic = format!("Basic {}", BASE64_STANDARD.encode("user:secret"));
@@ -175,6 +200,6 @@ mod tests {
         for wrong in ["Bearer secre", "Bearer secrets", "Bearer", "Basic %%%", "secret", ""] {
             assert_eq!(with("authorization", wrong).unwrap_err().status, StatusCode::UNAUTHORIZED);
         }
-        assert!(key_is_known(&Options::default(), &request(&[])).is_ok());
+        assert!(key_is_known(&Options::default(), &rates, &request(&[])).is_ok());
     }
 }

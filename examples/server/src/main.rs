@@ -1,10 +1,14 @@
 //! Starts the service, and ends it when it is told to.
 
+mod manager;
+mod signals;
+
 use clap::Parser;
-use sdcpp_server::{ApiError, Cli, Options, Service, app, listen};
+use manager::State;
+use sdcpp_server::{ApiError, Cli, Logs, Options, Service, app, listen, report, serve};
+use signals::{Hangups, signalled};
 use std::{process::ExitCode, time::Duration};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 /// How long clients have to fetch what was drawn last.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -21,19 +25,16 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // The engine tells some thirty lines of each picture.
-    let level = options.log_level.as_deref().unwrap_or("info,sdcpp::engine=warn").to_lowercase();
-    let filter = match EnvFilter::try_new(&level) {
-        Ok(filter) => filter,
+    let logs = match Logs::start(&options) {
+        Ok(logs) => logs,
         Err(error) => {
-            eprintln!("log-level is {level}: {error}; allowed: error, warn, info, debug, trace");
+            eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match cli.command {
         Some(command) => command.run(&options),
-        None => run(options).map(|()| true),
+        None => run(options, logs).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options) -> Result<(), ApiError> {
+fn run(options: Options, logs: Logs) -> Result<(), ApiError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // The rest waits: hundreds of clients at once would have hundreds of threads, each with its stack.
@@ -56,30 +57,36 @@ fn run(options: Options) -> Result<(), ApiError> {
         .build()
         .map_err(|error| ApiError::internal(format!("no threads can be started: {error}")))?;
     let service = Service::start(options)?;
-    runtime.block_on(serve(service))
+    runtime.block_on(run_service(service, logs))
 }
 
-async fn serve(service: Service) -> Result<(), ApiError> {
+async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
     let address = service.options().address();
     let listener = listen(address)
         .map_err(|error| ApiError::internal(format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
-    if let Ok(active) = service.active() {
-        tracing::info!(model = %active.name, family = %active.family, device = %active.device, "ready");
-    }
     service.begin().await?;
+    report(&service, address);
     // The one line on stdout, for who started it.
     println!("http://{address}");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, app(service.clone())).with_graceful_shutdown(async {
-        // An error means that nobody tells any more, which is the end too.
-        let _ended = stopped.await;
+    let served_by = service.clone();
+    let mut serving = tokio::spawn(async move {
+        let stop = async {
+            // An error means that nobody tells any more, which is the end too.
+            let _ended = stopped.await;
+        };
+        serve(listener, &served_by, app(served_by.clone()), stop).await;
     });
-    let mut serving = tokio::spawn(serving.into_future());
+    // Before anybody is told that it may send them.
+    let hangups = Hangups::of(&service.options());
+    tokio::spawn(hangups.heed(service.clone(), logs));
+    manager::tell(State::Ready);
     tokio::select! {
         ended = &mut serving => return served(ended),
         () = signalled() => {}
     }
+    manager::tell(State::Stopping);
     let limit = service.options().drain_limit();
     tracing::info!(
         "stopping: what was accepted is drawn, {limit:?} at most; once more stops at once"
@@ -105,38 +112,6 @@ async fn serve(service: Service) -> Result<(), ApiError> {
     }
 }
 
-fn served(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ApiError> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ApiError::internal(error.to_string())),
-        Err(error) => Err(ApiError::internal(error.to_string())),
-    }
-}
-
-/// Waits for Ctrl-C, or to be asked to end.
-async fn signalled() {
-    let interrupted = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!("Ctrl-C cannot be noticed: {error}");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!("SIGTERM cannot be noticed: {error}");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
+fn served(ended: Result<(), tokio::task::JoinError>) -> Result<(), ApiError> {
+    ended.map_err(|error| ApiError::internal(error.to_string()))
 }

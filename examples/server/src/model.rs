@@ -1,6 +1,6 @@
 //! The models that there are, and the one that draws.
 
-use crate::{error::ApiError, hash::ModelHash, options::Options};
+use crate::{error::ApiError, hash::ModelHash, hub::Folder, options::Options, report};
 use axum::http::StatusCode;
 use sdcpp::{
     ContextPool, Engine, ImageRequest, JobPool, ModelConfig, ModelFile, PoolOptions, Provider,
@@ -177,6 +177,8 @@ pub struct Active {
     pub pool: Arc<dyn JobPool>,
     /// The hash of its file.
     pub hash: ModelHash,
+    /// The repository that it was downloaded from, if it was by this program.
+    pub repository: Option<String>,
     /// The device it computes on, as it is named by the engine.
     pub device: String,
 }
@@ -199,6 +201,8 @@ impl Active {
         let mut config = provider.config().clone();
         config.threads = options.threads.or(config.threads);
         config.lora_folder = options.loras.clone().or(config.lora_folder);
+        let defaults = provider.request("");
+        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool_options = pool_options(options, &settings);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());
@@ -210,10 +214,11 @@ impl Active {
             name: entry.name.clone(),
             family: provider.family().to_owned(),
             mock: false,
-            defaults: provider.request(""),
+            defaults,
             config,
             pool,
             hash,
+            repository: repository(&entry.path),
             device: first_device(engine)?,
         })
     }
@@ -237,6 +242,7 @@ impl Active {
             config,
             pool: Arc::new(pool),
             hash: ModelHash::default(),
+            repository: None,
             device: "none".to_owned(),
         })
     }
@@ -251,6 +257,19 @@ fn pool_options(options: &Options, settings: &Settings) -> PoolOptions {
     pool.size = options.max_concurrent.unwrap_or(pool.size);
     pool.time_limit = options.time_limit();
     pool
+}
+
+/// The repository that a file was downloaded from, by the record beside it.
+fn repository(path: &Path) -> Option<String> {
+    let record = Folder::open(path.parent()?).and_then(|folder| folder.record(&file_name(path)));
+    match record {
+        Ok(record) => record.map(|record| record.repo),
+        // It draws all the same.
+        Err(why) => {
+            tracing::debug!("{why}");
+            None
+        }
+    }
 }
 
 /// The best device is the first that is no processor.

@@ -10,7 +10,7 @@ use sdcpp::Engine;
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::SystemTime,
 };
 
@@ -21,8 +21,7 @@ type FileState = (PathBuf, u64, Option<SystemTime>);
 /// another needs their memory.
 pub(crate) struct Opened {
     engine: Engine,
-    options: Options,
-    catalogue: Catalogue,
+    settled: RwLock<Arc<Settled>>,
     /// The one used last is the last.
     models: Mutex<Vec<Arc<Active>>>,
     /// One is opened at a time.
@@ -30,12 +29,23 @@ pub(crate) struct Opened {
     hashes: Mutex<HashMap<FileState, ModelHash>>,
 }
 
+/// Which models there are, and how they are opened.
+pub(crate) struct Settled {
+    pub(crate) options: Arc<Options>,
+    pub(crate) catalogue: Catalogue,
+}
+
+/// What was so before, to go back to it.
+pub(crate) struct Before {
+    settled: Arc<Settled>,
+    models: Vec<Arc<Active>>,
+}
+
 impl Opened {
-    pub(crate) fn new(engine: Engine, options: Options, catalogue: Catalogue) -> Self {
+    pub(crate) fn new(engine: Engine, options: Arc<Options>, catalogue: Catalogue) -> Self {
         Self {
             engine,
-            options,
-            catalogue,
+            settled: RwLock::new(Arc::new(Settled { options, catalogue })),
             models: Mutex::default(),
             opening: Mutex::default(),
             hashes: Mutex::default(),
@@ -46,8 +56,28 @@ impl Opened {
         &self.engine
     }
 
-    pub(crate) fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+    fn settled(&self) -> Arc<Settled> {
+        Arc::clone(&self.settled.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn catalogue(&self) -> Catalogue {
+        self.settled().catalogue.clone()
+    }
+
+    /// Opens models otherwise from now on. With `anew`, those that are open are opened anew when they are
+    /// asked for; who draws with one of them goes on.
+    pub(crate) fn settle(&self, settled: Settled, anew: bool) -> Before {
+        let _no_other = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.settled.write().unwrap_or_else(PoisonError::into_inner);
+        let settled = std::mem::replace(&mut *place, Arc::new(settled));
+        let mut models = self.models();
+        Before { settled, models: if anew { std::mem::take(&mut models) } else { models.clone() } }
+    }
+
+    /// Goes back.
+    pub(crate) fn unsettle(&self, before: Before) {
+        *self.settled.write().unwrap_or_else(PoisonError::into_inner) = before.settled;
+        *self.models() = before.models;
     }
 
     fn models(&self) -> MutexGuard<'_, Vec<Arc<Active>>> {
@@ -74,14 +104,15 @@ impl Opened {
             return Ok(found);
         }
         let hash = self.hash(entry);
-        let open = || Active::open(&self.engine, &self.options, entry, hash.clone());
+        let options = Arc::clone(&self.settled().options);
+        let open = || Active::open(&self.engine, &options, entry, hash.clone());
         let opened = match open() {
             Err(error) if error.is_lack_of_memory() && self.close_idle(None) > 0 => open(),
             other => other,
         };
         let opened = Arc::new(opened?);
         self.models().push(Arc::clone(&opened));
-        while self.models().len() > self.options.max_models() && self.close_oldest_idle(None) {}
+        while self.models().len() > options.max_models() && self.close_oldest_idle(None) {}
         Ok(opened)
     }
 
@@ -152,7 +183,7 @@ mod tests {
         }
         let options = Options { models: Some(folder.path().into()), ..Options::default() };
         let catalogue = Catalogue::new(&options).unwrap();
-        let opened = Opened::new(Engine::auto().unwrap(), options, catalogue);
+        let opened = Opened::new(Engine::auto().unwrap(), Arc::new(options), catalogue);
         let open = |name: &str| opened.open(&opened.catalogue().find(name).unwrap()).unwrap();
         let names = || opened.models().iter().map(|m| m.name.clone()).collect::<Vec<_>>().concat();
         let a = open("a");

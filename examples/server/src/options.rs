@@ -1,14 +1,26 @@
 //! What the server is started with: flags, else variables, else the file of `--config`, else defaults.
 
 use crate::{error::ApiError, history::Keep};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// The form of the log's lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
 
 /// Local pictures over HTTP: A1111's API, OpenAI's, and jobs with progress.
 #[derive(Debug, Clone, Default, Parser, Deserialize, Serialize)]
@@ -75,12 +87,28 @@ pub struct Options {
     )]
     #[serde(rename = "api_key")]
     pub api_keys: Vec<String>,
+    /// Start with a key only, as where every network reaches it
+    #[arg(long, env = "SDCPP_REQUIRE_API_KEY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub require_api_key: Option<bool>,
     /// Origins whose pages may use the API from a browser, scheme included; * for all
     #[arg(long, env = "SDCPP_CORS_ALLOW_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
     pub cors_allow_origins: Vec<String>,
     /// Host names that the server is reached by, beside its address and localhost
-    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    #[arg(long, env = "SDCPP_ALLOWED_HOSTS", value_delimiter = ',', value_name = "NAME")]
     pub allowed_hosts: Vec<String>,
+    /// Requests that draw, a minute, of each key, or of each address where there is no key; 0 for no limit
+    /// [default: 0]
+    #[arg(long, env = "SDCPP_RATE_LIMIT", value_name = "N")]
+    pub rate_limit: Option<u32>,
+    /// Those of them that may come at once [default: those of a minute]
+    #[arg(long, env = "SDCPP_RATE_BURST", value_name = "N")]
+    pub rate_burst: Option<NonZeroU32>,
+    /// Connections at once; further ones wait [default: 800]
+    #[arg(long, env = "SDCPP_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<NonZeroU32>,
+    /// Seconds for a request's head, and for each further part of its body [default: 30]
+    #[arg(long, env = "SDCPP_READ_TIMEOUT_SECONDS", value_name = "SECONDS")]
+    pub read_timeout_seconds: Option<NonZeroU32>,
     /// Pictures that one request may ask for [default: 32]
     #[arg(long, value_name = "N")]
     pub max_batch: Option<u32>,
@@ -120,10 +148,27 @@ pub struct Options {
     /// error, warn, info, debug or trace, also by module [default: info,sdcpp::engine=warn]
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
+    /// Lines of the log as text, or as one JSON object each [default: text]
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
     /// Taken for A1111's sake: the API is always on
     #[arg(long, action = ArgAction::SetTrue)]
     #[serde(skip)]
     pub api: bool,
+}
+
+/// What is wrong with a file, in one line and without the line itself: the error goes to the log, and a
+/// key may stand there.
+fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let number = before.matches('\n').count() + 1;
+    // A list may go on for lines.
+    let option = text.lines().take(number).filter(|line| line.contains('=')).last();
+    let what = match option.is_some_and(|line| line.contains("key")) {
+        true => "the keys are not as expected: api_key = [\"…\"]",
+        false => error.message(),
+    };
+    format!("line {number}: {}", what.replace('\n', "; "))
 }
 
 impl Options {
@@ -140,7 +185,8 @@ impl Options {
 
     fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+        toml::from_str(&text)
+            .map_err(|error| format!("{}: {}", path.display(), mistake(&text, &error)))
     }
 
     /// These, above those of the file: what is given is given by flag or variable.
@@ -158,7 +204,8 @@ impl Options {
         Ok(Self { config: self.config, api: self.api, ..all })
     }
 
-    /// Lists without spaces around their values. An empty key would let everybody in, so it is refused.
+    /// Lists without spaces around their values. An empty key would let everybody in, so it is refused, as
+    /// is none where one is demanded.
     ///
     /// # Errors
     /// The option, its value and what is allowed.
@@ -178,6 +225,14 @@ impl Options {
                 }
             }
         }
+        if self.require_api_key == Some(true) && self.api_keys.is_empty() {
+            return Err(ApiError::invalid(
+                "api-key",
+                "not given",
+                "at least one, as require-api-key is set",
+            )
+            .advise("start it with --api-key KEY, or set SDCPP_API_KEY"));
+        }
         Ok(self)
     }
 
@@ -194,6 +249,11 @@ impl Options {
         self.mock == Some(true)
     }
 
+    /// Whether pages of this origin may use the API.
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.cors_allow_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+
     pub(crate) fn queue_limit(&self) -> usize {
         self.queue_limit.unwrap_or(64)
     }
@@ -203,6 +263,16 @@ impl Options {
             0 => None,
             seconds => Some(Duration::from_secs(seconds)),
         }
+    }
+
+    /// How long the head of a request may take, and each further part of its body.
+    pub fn read_timeout(&self) -> Duration {
+        Duration::from_secs(self.read_timeout_seconds.map_or(30, |seconds| seconds.get().into()))
+    }
+
+    /// Connections at once.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections.map_or(800, |most| most.get() as usize)
     }
 
     /// How long jobs may take still when the server is asked to end.
@@ -277,6 +347,8 @@ mod tests {
         for keys in [&[""][..], &["a", ""], &["  "], &["a b"]] {
             assert!(with(keys).unwrap_err().message.starts_with("api-key is "), "{keys:?}");
         }
+        let demanding = Options { require_api_key: Some(true), ..Options::default() };
+        assert!(demanding.checked().unwrap_err().message.starts_with("api-key is not given"));
     }
 
     #[test]
@@ -286,6 +358,20 @@ mod tests {
         std::fs::write(&path, "prot = 9000\n").unwrap();
         let error = Options::read(&path).unwrap_err();
         assert!(error.contains("server.toml") && error.contains("prot"), "{error}");
+        std::fs::write(&path, "port = 9000\n\nmax_side = \"many\"\n").unwrap();
+        let error = Options::read(&path).unwrap_err();
+        assert!(error.contains("line 3: ") && error.contains("many"), "{error}");
+        for line in [
+            "api_key = \"sesame\"",
+            "api_key = [\"sesame\"",
+            "api_key = sesame",
+            "api_keys = [\"sesame\"]",
+        ] {
+            std::fs::write(&path, format!("port = 1\n{line}\n")).unwrap();
+            let error = Options::read(&path).unwrap_err();
+            assert!(error.contains("line 2: ") && !error.contains("sesame"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What all APIs share: the models, the one that draws, and the jobs.
 
+mod reload;
+
 use crate::{
     error::ApiError,
     filter::{self, SafetyFilter},
@@ -10,6 +12,7 @@ use crate::{
     model::{Active, Catalogue, MOCK, ModelEntry},
     opened::Opened,
     options::Options,
+    rates::Rates,
     upscale::Upscaling,
 };
 use axum::http::StatusCode;
@@ -24,7 +27,7 @@ use std::{
 pub struct Service(Arc<Inner>);
 
 struct Inner {
-    options: Options,
+    options: RwLock<Arc<Options>>,
     active: RwLock<Result<Arc<Active>, ApiError>>,
     opened: Arc<Opened>,
     /// The model that draws by default changes one at a time.
@@ -34,6 +37,7 @@ struct Inner {
     hidden: Hidden,
     /// Pictures of requests are decoded a few at a time, for each may be large.
     decoding: tokio::sync::Semaphore,
+    rates: Rates,
     started: Instant,
 }
 
@@ -64,11 +68,12 @@ impl Service {
         filter: Option<Arc<dyn SafetyFilter>>,
     ) -> Result<Self, ApiError> {
         let (options, not_downloaded) = hub::fetch_first(options.checked()?);
+        let options = Arc::new(options);
         let hidden = Hidden::new(&options);
         let engine = if options.is_mock() { sdcpp::mock::engine() } else { Engine::auto()? };
         let catalogue = Catalogue::new(&options)?;
         let history = History::open(options.data_folder()?.as_deref())?;
-        let opened = Arc::new(Opened::new(engine, options.clone(), catalogue));
+        let opened = Arc::new(Opened::new(engine, Arc::clone(&options), catalogue));
         let active = if options.is_mock() {
             Active::mock(&options).map(Arc::new)
         } else if let Some(why) = not_downloaded {
@@ -79,14 +84,20 @@ impl Service {
         if let Err(why) = &active {
             tracing::warn!(code = %why.code, "no pictures can be drawn: {}", why.message);
         }
-        let limits = Limits { queue: options.queue_limit(), keep: options.keep() };
+        // What another has judged, or nobody, is not shown again.
+        let judge = match &filter {
+            Some(_) => {
+                format!("{:?}", (&options.safety_filter_command, &options.safety_filter_url))
+            }
+            None => String::new(),
+        };
         let jobs = Jobs::new(Parts {
-            limits,
+            limits: Limits::of(&options),
             hidden: hidden.clone(),
             history,
             opened: Arc::clone(&opened),
             filter,
-            caches: options.cache == Some(true),
+            cache: (options.cache == Some(true)).then_some(judge),
         });
         let upscaling = Upscaling::new(opened.engine(), &options)?;
         Ok(Self(Arc::new(Inner {
@@ -97,8 +108,9 @@ impl Service {
             jobs: Arc::new(jobs),
             hidden,
             decoding: tokio::sync::Semaphore::new(DECODING),
+            rates: Rates::new(&options),
             started: Instant::now(),
-            options,
+            options: RwLock::new(options),
         })))
     }
 
@@ -153,9 +165,14 @@ impl Service {
         self.jobs().take_up(&active, request, None, before).map(drop)
     }
 
-    /// What it was started with.
-    pub fn options(&self) -> &Options {
-        &self.0.options
+    /// What it was started with, or what was read last.
+    pub fn options(&self) -> Arc<Options> {
+        Arc::clone(&self.0.options.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What clients have used of what they may.
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     /// The engine.
@@ -200,7 +217,7 @@ impl Service {
     /// # Errors
     /// As [`models`](Self::models).
     pub(crate) async fn drawing_models(&self) -> Result<Vec<String>, ApiError> {
-        if self.0.options.is_mock() {
+        if self.options().is_mock() {
             return Ok(vec![MOCK.to_owned()]);
         }
         let models = self.models().await?;
@@ -259,7 +276,7 @@ impl Service {
         {
             return Ok(active);
         }
-        if self.0.options.is_mock() {
+        if self.options().is_mock() {
             return Err(ApiError::not_found(format!("model `{name}`; there is: {MOCK}")));
         }
         let (opened, name) = (Arc::clone(&self.0.opened), name.to_owned());
@@ -276,7 +293,7 @@ impl Service {
         active: &Arc<Active>,
         request: ImageRequest,
     ) -> Result<Arc<Job>, ApiError> {
-        self.0.options.check(&request)?;
+        self.options().check(&request)?;
         let job = self.jobs().submit(active, request, None, true)?;
         job.accepted().await?;
         Ok(job)
@@ -293,8 +310,8 @@ impl Service {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Arc<Job>, ApiError> {
-        self.0.options.check(&request)?;
-        let own = self.0.options.time_limit();
+        self.options().check(&request)?;
+        let own = self.options().time_limit();
         let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
         let job = self.jobs().submit(active, request, limit, false)?;
         let _guard = CancelOnDrop(Arc::clone(&job));

@@ -286,7 +286,11 @@ fn two_listeners_share_nothing() {
     assert_eq!(locked.post("/api/v1/jobs", &body).status, 401);
     let refused = locked.post_with("/api/v1/jobs", &key, &body);
     assert!(refused.json()["message"].as_str().unwrap().starts_with("width is 256"));
-    let drawn = locked.post_with("/api/v1/jobs", &key, &json!({ "prompt": "x", "width": 64, "height": 64 }));
+    let drawn = locked.post_with(
+        "/api/v1/jobs",
+        &key,
+        &json!({ "prompt": "x", "width": 64, "height": 64 }),
+    );
     assert_eq!(drawn.status, 202);
     let id = drawn.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(open.get(&format!("/api/v1/jobs/{id}")).status, 404);

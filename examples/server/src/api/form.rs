@@ -2,7 +2,7 @@
 //! and of requests that lead nowhere.
 
 use super::{ErrorBody, openai, sdapi, small};
-use crate::{error::ApiError, service::Service};
+use crate::{error::ApiError, observe::RequestId, service::Service};
 use axum::{
     Json,
     extract::{Request, State},
@@ -18,6 +18,7 @@ pub(crate) async fn finish(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut response = next.run(request).await;
     let error = match response.extensions_mut().remove::<ApiError>() {
         Some(error) => error,
@@ -35,7 +36,8 @@ pub(crate) async fn finish(
         }
         path if path.starts_with("/v1/") => Json(openai::OpenAiError::from(&error)).into_response(),
         "/image" | "/generate" => Json(small::SmallError::from(&error)).into_response(),
-        _ => Json(ErrorBody::from(&error)).into_response(),
+        // The others' forms are theirs, and the header has it too.
+        _ => Json(ErrorBody { request_id: id, ..ErrorBody::from(&error) }).into_response(),
     };
     *formed.status_mut() = error.status;
     let headers = formed.headers_mut();

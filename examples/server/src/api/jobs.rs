@@ -224,6 +224,12 @@ fn event(view: &JobView) -> Event {
     }
 }
 
+/// Pictures are saved by names that are made of the job's number, and never of what a client said.
+fn file_name(job: Uuid, index: usize) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(&format!("inline; filename=\"{job}-{index}.png\""))
+        .map_err(|error| ApiError::internal(error.to_string()))
+}
+
 fn png(bytes: impl Into<axum::body::Body>, cache: &'static str) -> Response {
     let headers: [(HeaderName, &str); 2] =
         [(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, cache)];
@@ -275,9 +281,12 @@ async fn picture(
 ) -> Result<Response, ApiError> {
     let none = || ApiError::not_found(format!("picture {index} of job {id}"));
     let place = index.parse::<usize>().map_err(|_| none())?;
-    let bytes = service.jobs().png(number(&id)?, place).await?;
+    let job = number(&id)?;
+    let bytes = service.jobs().png(job, place).await?;
     // It never changes.
-    Ok(png(bytes, "private, max-age=31536000, immutable"))
+    let mut answer = png(bytes, "private, max-age=31536000, immutable");
+    answer.headers_mut().insert(header::CONTENT_DISPOSITION, file_name(job, place)?);
+    Ok(answer)
 }
 
 /// The models that can be chosen.

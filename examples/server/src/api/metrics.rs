@@ -2,6 +2,7 @@
 
 use crate::service::Service;
 use axum::{extract::State, http::header, response::IntoResponse};
+use sdcpp::AvailableMemory;
 use std::fmt::Write;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -24,6 +25,20 @@ async fn metrics(State(service): State<Service>) -> impl IntoResponse {
     };
     tell("uptime_seconds", "gauge", "Seconds since the start.", service.uptime().as_secs_f64());
     tell("jobs_open", "gauge", "Jobs that wait or run.", service.jobs().open().len() as f64);
+    for (name, help, value) in [
+        (
+            "rate_limited_total",
+            "Requests refused because they came too often.",
+            service.rates().refused(),
+        ),
+        ("wrong_keys_total", "Requests with a wrong key.", service.rates().wrong_keys()),
+    ] {
+        tell(name, "counter", help, value as f64);
+    }
+    if let Some(memory) = AvailableMemory::now() {
+        let help = "Main memory that can still be had.";
+        tell("memory_available_bytes", "gauge", help, memory.physical as f64);
+    }
     let upscales = service.upscaling().open() as f64;
     tell("upscales_open", "gauge", "Requests to enlarge pictures that wait or run.", upscales);
     let active = service.active();

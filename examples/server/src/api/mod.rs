@@ -32,6 +32,10 @@ pub struct ErrorBody {
     pub message: String,
     /// What to try.
     pub advice: Option<String>,
+    /// The number of the request, as in the header `X-Request-Id` and in the server's log; the error of a
+    /// job has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl From<&ApiError> for ErrorBody {
@@ -40,6 +44,7 @@ impl From<&ApiError> for ErrorBody {
             code: error.code.to_string(),
             message: error.message.clone(),
             advice: error.advice.as_deref().map(ToOwned::to_owned),
+            request_id: None,
         }
     }
 }

@@ -108,13 +108,13 @@ impl Jobs {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> (Result<Finished, ApiError>, Option<Vec<u8>>) {
-        if !self.caches {
+        let Some(judge) = self.cache.clone() else {
             return (self.generate(active, job, request, limit).await, None);
-        }
+        };
         let history = Arc::clone(&self.history);
         let model = Arc::clone(&active);
         let looked_up = blocking(move || {
-            let key = cache::key(&model, &request);
+            let key = cache::key(&model, &request, &judge);
             let found = match &key {
                 Some(key) => history.cached(key)?,
                 None => None,
@@ -183,8 +183,16 @@ impl Jobs {
     /// Writes the end, and tells it.
     async fn end(&self, job: &Arc<Job>, outcome: Result<Finished, ApiError>, key: Option<Vec<u8>>) {
         let outcome = outcome.map_err(|error| self.hidden.clean_error(error));
-        if let Err(error) = &outcome {
-            tracing::info!(job = %job.id, code = %error.code, "{}", error.message);
+        match &outcome {
+            Ok(_) => tracing::info!(job = %job.id, "done"),
+            Err(error) if error.status.is_server_error() => {
+                tracing::warn!(job = %job.id, code = %error.code, "{}", error.message);
+            }
+            Err(error) => {
+                tracing::info!(job = %job.id, code = %error.code, "ended without pictures");
+                // A part of the prompt may stand in it, as the name of a LoRA.
+                tracing::debug!(job = %job.id, "{}", error.message);
+            }
         }
         let now = (SystemTime::now(), Instant::now());
         let mut state = job.state.borrow().clone();
@@ -198,7 +206,7 @@ impl Jobs {
         state.end(now);
         let view = job.view_of(Some(&outcome), &state);
         let (history, keep, accepted) =
-            (Arc::clone(&self.history), self.limits.keep, state.accepted);
+            (Arc::clone(&self.history), self.limits().keep, state.accepted);
         let pictures = outcome.as_ref().map_or_else(|_| Vec::new(), |done| done.pictures.clone());
         let written = blocking(move || {
             if !accepted {

@@ -8,18 +8,21 @@ use crate::{
     history::{History, Keep, Unfinished},
     memory,
     model::Active,
+    observe,
     opened::Opened,
+    options::Options,
     service::blocking,
 };
 use sdcpp::ImageRequest;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// How many jobs may wait, and how much is kept of those that ended.
@@ -31,11 +34,18 @@ pub struct Limits {
     pub keep: Keep,
 }
 
+impl Limits {
+    /// Those of the options.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self { queue: options.queue_limit(), keep: options.keep() }
+    }
+}
+
 /// The jobs, by age.
 pub struct Jobs {
     /// Those that are open, and those whose end could not be written.
     live: Mutex<BTreeMap<Uuid, Arc<Job>>>,
-    pub(super) limits: Limits,
+    limits: RwLock<Limits>,
     /// Jobs that were taken on, ever.
     submitted: AtomicU64,
     closed: AtomicBool,
@@ -44,8 +54,8 @@ pub struct Jobs {
     pub(super) history: Arc<History>,
     pub(super) opened: Arc<Opened>,
     pub(super) filter: Option<Arc<dyn SafetyFilter>>,
-    /// Whether answers are looked up among those that were given.
-    pub(super) caches: bool,
+    /// Whether answers are looked up among those that were given: who judged them then.
+    pub(super) cache: Option<String>,
 }
 
 /// What a service's jobs are made with.
@@ -55,16 +65,16 @@ pub(crate) struct Parts {
     pub(crate) history: History,
     pub(crate) opened: Arc<Opened>,
     pub(crate) filter: Option<Arc<dyn SafetyFilter>>,
-    pub(crate) caches: bool,
+    pub(crate) cache: Option<String>,
 }
 
 impl Jobs {
     /// None yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { limits, hidden, history, opened, filter, caches } = parts;
+        let Parts { limits, hidden, history, opened, filter, cache } = parts;
         Self {
             live: Mutex::default(),
-            limits,
+            limits: RwLock::new(limits),
             submitted: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             suspended: AtomicBool::new(false),
@@ -72,8 +82,17 @@ impl Jobs {
             history: Arc::new(history),
             opened,
             filter,
-            caches,
+            cache,
         }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on. What is too much is forgotten when the next job ends.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Job>>> {
@@ -133,7 +152,9 @@ impl Jobs {
     ) {
         self.submitted.fetch_add(1, Ordering::Relaxed);
         let (jobs, active, job) = (Arc::clone(self), Arc::clone(active), Arc::clone(job));
-        tokio::spawn(jobs.run(active, job, request, limit));
+        observe::submitted(job.id);
+        // Its lines have the number of the request.
+        tokio::spawn(jobs.run(active, job, request, limit).in_current_span());
     }
 
     /// Whether one more job may wait, whichever model draws it.
@@ -152,11 +173,11 @@ impl Jobs {
         if self.closed.load(Ordering::Relaxed) {
             return Err(sdcpp::Error::ShutDown.into());
         }
-        let most = active.pool.metrics().size + self.limits.queue;
+        let most = active.pool.metrics().size + self.limits().queue;
         if live.values().filter(|job| job.outcome().is_none()).count() < most {
             return Ok(());
         }
-        Err(sdcpp::Error::QueueFull { limit: self.limits.queue }.into())
+        Err(sdcpp::Error::QueueFull { limit: self.limits().queue }.into())
     }
 
     /// Where they are written.
@@ -251,9 +272,11 @@ impl Jobs {
     /// Forgets what is too old, for as long as the service is there.
     pub(crate) async fn forget_by_age(self: Arc<Self>) {
         const INTERVAL: Duration = Duration::from_secs(600);
-        while self.limits.keep.age.is_some() && !self.closed.load(Ordering::Relaxed) {
-            let (history, keep) = (Arc::clone(&self.history), self.limits.keep);
-            if let Err(error) = blocking(move || history.trim(keep, None)).await {
+        while !self.closed.load(Ordering::Relaxed) {
+            let (history, keep) = (Arc::clone(&self.history), self.limits().keep);
+            if keep.age.is_some()
+                && let Err(error) = blocking(move || history.trim(keep, None)).await
+            {
                 tracing::error!(code = %error.code, "{}", error.message);
             }
             tokio::time::sleep(INTERVAL).await;

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use clap::Parser;
-use sdcpp_server::{Options, Service, app, listen};
+use sdcpp_server::{Options, Service, app, listen, serve};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -67,7 +67,10 @@ impl Server {
         let routes = app(service.clone());
         let listener = runtime.block_on(async { listen(service.options().address()) }).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(async move { axum::serve(listener, routes).await });
+        let served = service.clone();
+        runtime.spawn(async move {
+            serve(listener, &served, routes, std::future::pending()).await;
+        });
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(120)))

@@ -18,15 +18,23 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sdcpp-server"))
-            .args(["--port", "0", "--threads", "1", "--model"])
-            .arg(demo("demo_q8_0.gguf"))
-            .args(arguments)
-            .args(arguments.iter().all(|argument| *argument != "--data").then_some("--no-history"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::run(
+            Command::new(env!("CARGO_BIN_EXE_sdcpp-server"))
+                .args(["--port", "0", "--threads", "1", "--model"])
+                .arg(demo("demo_q8_0.gguf"))
+                .args(arguments)
+                .args(
+                    arguments
+                        .iter()
+                        .all(|argument| *argument != "--data")
+                        .then_some("--no-history"),
+                )
+                .stderr(Stdio::null()),
+        )
+    }
+
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
@@ -87,8 +95,17 @@ impl Program {
 
     /// Asks it to end.
     pub(crate) fn signal(&self) {
+        self.send("-TERM");
+    }
+
+    /// Asks it to read its options again.
+    pub(crate) fn reload(&self) {
+        self.send("-HUP");
+    }
+
+    fn send(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end; its exit status.

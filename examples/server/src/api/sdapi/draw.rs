@@ -58,7 +58,7 @@ async fn draw(service: &Service, body: DrawBody, img2img: bool) -> Result<Json<D
     let asked = service.clone();
     let request = service
         .prepare(&active, move || {
-            body.request(&defaults, img2img, asked.options(), asked.upscaling().folder())
+            body.request(&defaults, img2img, &asked.options(), asked.upscaling().folder())
         })
         .await?;
     let job = service.draw(&active, request, None).await?;
