@@ -138,6 +138,23 @@ fn a_service_judges_each_picture() {
     }
 }
 
+/// What was drawn before there was a filter is not answered again without one's verdict.
+#[test]
+fn what_was_not_judged_is_not_answered_again() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().to_str().unwrap();
+    let cached = |more: &[&str]| {
+        let server = Server::mock(&[&["--cache", "--data", data][..], more].concat());
+        let told = draw(&server, "bad");
+        (told["cached"].as_bool().unwrap(), told["pictures"][0]["safety"]["allowed"].clone())
+    };
+    assert_eq!(cached(&[]), (false, Value::Null));
+    assert_eq!(cached(&[]), (true, Value::Null));
+    let url = judge_service();
+    assert_eq!(cached(&["--safety-filter-url", &url]), (false, false.into()));
+    assert_eq!(cached(&["--safety-filter-url", &url]), (true, false.into()));
+}
+
 struct NeverShown;
 
 impl SafetyFilter for NeverShown {
