@@ -6,6 +6,16 @@ use sdcpp::{ImageRequest, InpaintArea};
 /// Pixels that a given picture may have a side.
 pub(crate) const MAX_GIVEN_SIDE: u32 = 4096;
 
+/// Bytes of the pictures that a request brought, as they are held until it is drawn.
+pub(crate) fn given_bytes(request: &ImageRequest) -> u64 {
+    let pictures = [&request.init_image, &request.control_image].into_iter().flatten();
+    let others = request.photo_maker.iter().flat_map(|photo_maker| &photo_maker.id_images);
+    let colours: usize =
+        pictures.chain(&request.reference_images).chain(others).map(|p| p.as_raw().len()).sum();
+    let mask = request.mask.as_ref().map_or(0, |mask| mask.as_raw().len());
+    (colours + mask) as u64
+}
+
 impl Options {
     /// Refuses what would keep the service busy for too long.
     ///
@@ -126,5 +136,18 @@ mod tests {
         ] {
             assert!(options.check(&set).unwrap_err().message.starts_with(field), "{field}");
         }
+    }
+
+    #[test]
+    fn pictures_of_every_kind_are_counted() {
+        let picture = || image::RgbImage::new(10, 10);
+        let mut request =
+            ImageRequest::new("x").init_image(picture()).mask(image::GrayImage::new(10, 10));
+        assert_eq!(given_bytes(&request), 400);
+        request.control_image = Some(picture());
+        request.reference_images = vec![picture(), picture()];
+        request.photo_maker = Some(sdcpp::PhotoMaker::new([picture()]));
+        assert_eq!(given_bytes(&request), 400 + 300 + 600 + 300);
+        assert_eq!(given_bytes(&ImageRequest::new("x")), 0);
     }
 }

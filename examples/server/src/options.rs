@@ -121,6 +121,9 @@ pub struct Options {
     /// Bytes that the body of a request may have [default: 64 MiB]
     #[arg(long, value_name = "BYTES")]
     pub max_body_bytes: Option<usize>,
+    /// Bytes of given pictures, decoded, that open jobs may have together [default: 2 GiB]
+    #[arg(long, value_name = "BYTES")]
+    pub max_given_bytes: Option<u64>,
     /// Folder of the history: jobs and their pictures [default: sdcpp-server in the user's state folder]
     #[arg(long, env = "SDCPP_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
@@ -311,6 +314,10 @@ impl Options {
             bytes: self.keep_bytes.unwrap_or(bytes),
             age: self.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
         }
+    }
+
+    pub(crate) fn max_given_bytes(&self) -> u64 {
+        self.max_given_bytes.unwrap_or(2 << 30)
     }
 
     pub(crate) fn max_body_bytes(&self) -> usize {

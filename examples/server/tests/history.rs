@@ -41,7 +41,7 @@ fn nothing_is_lost_when_it_is_killed() {
     program.until(&running, &["running"]);
     // One that draws over a picture, so that its pictures must be there again as well.
     let mut over = small(3);
-    over["init_image"] = json!(picture([0, 0, 255]));
+    over["init_image"] = json!(common::png([0, 0, 255], 64));
     over["denoising_strength"] = json!(0.5);
     let queued = program.submit(&over);
     let waits = {
@@ -195,9 +195,9 @@ fn what_was_drawn_is_answered_again() {
     other_prompt["prompt"] = json!("a blue square");
     random["seed"] = Value::Null;
     let mut over = small(2);
-    over["init_image"] = json!(picture([0, 0, 255]));
+    over["init_image"] = json!(common::png([0, 0, 255], 64));
     let mut over_another = over.clone();
-    over_another["init_image"] = json!(picture([0, 255, 0]));
+    over_another["init_image"] = json!(common::png([0, 255, 0], 64));
     for body in
         [small(3), other_seed, other_prompt, random.clone(), random, over.clone(), over_another]
     {
@@ -249,14 +249,4 @@ fn two_programs_do_not_share_a_folder() {
     assert!(!output.status.success() && told.contains("is in use by another"), "{told}");
     assert!(told.contains("--data"), "{told}");
     drop(program);
-}
-
-/// A picture of one colour, as base64 of a PNG.
-fn picture(colour: [u8; 3]) -> String {
-    use base64::{Engine as _, prelude::BASE64_STANDARD};
-    let mut png = std::io::Cursor::new(Vec::new());
-    image::RgbImage::from_pixel(64, 64, image::Rgb(colour))
-        .write_to(&mut png, image::ImageFormat::Png)
-        .unwrap();
-    BASE64_STANDARD.encode(png.into_inner())
 }

@@ -274,6 +274,27 @@ fn choices_have_the_loras_of_the_folder() {
     assert!(!answer.json()["message"].as_str().unwrap().contains(&path), "{}", answer.json());
 }
 
+/// Pictures that wait take memory; one job's may be as large as they may be.
+#[test]
+fn pictures_that_wait_are_bounded_together() {
+    let server = Server::demo(&["--max-concurrent", "1", "--max-given-bytes", "20000"]);
+    let mut over = circle();
+    over["steps"] = json!(150);
+    over["init_image"] = json!(common::png([0, 0, 255], 128));
+    let first = server.post("/api/v1/jobs", &over).good();
+    let refused = server.post("/api/v1/jobs", &over);
+    let told = refused.json();
+    assert_eq!((refused.status, &told["code"]), (429, &"pictures_wait".into()), "{told}");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!(told["message"].as_str().unwrap().contains("49152"), "{told}");
+    // One without pictures may wait.
+    let other = server.post("/api/v1/jobs", &circle()).good();
+    server.delete(&format!("/api/v1/jobs/{}", first["id"].as_str().unwrap())).good();
+    assert_eq!(server.ended(&other)["status"], "done");
+    over["steps"] = json!(2);
+    assert_eq!(server.ended(&server.post("/api/v1/jobs", &over).good())["status"], "done");
+}
+
 /// Two services in one process have their own jobs, keys and limits.
 #[test]
 fn two_listeners_share_nothing() {

@@ -11,7 +11,8 @@ pub use store::{Jobs, Limits};
 pub use view::{JobStatus, JobView, PictureView};
 
 use crate::{
-    error::ApiError, filter::Verdict, hash::ModelHash, history::Unfinished, model::Active,
+    error::ApiError, filter::Verdict, hash::ModelHash, history::Unfinished, limits::given_bytes,
+    model::Active,
 };
 use progress::State;
 use sdcpp::{CancelToken, ImageRequest, Preview, Progress};
@@ -53,6 +54,8 @@ pub struct Job {
     pub request: ImageRequest,
     /// Whether it draws over a picture.
     pub over_a_picture: bool,
+    /// Bytes of the pictures that came with it.
+    pub given_bytes: u64,
     /// Whether nobody waits for its answer: it is taken up again when the program starts again.
     pub detached: bool,
     /// How often the program ended while it was open.
@@ -70,6 +73,7 @@ impl Job {
     fn new(active: &Arc<Active>, request: &mut ImageRequest, detached: bool) -> Self {
         let over_a_picture = request.init_image.is_some();
         Self {
+            given_bytes: given_bytes(request),
             request: without_pictures(request),
             over_a_picture,
             detached,

@@ -13,6 +13,7 @@ use crate::{
     options::Options,
     service::blocking,
 };
+use axum::http::StatusCode;
 use sdcpp::ImageRequest;
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,8 @@ use uuid::Uuid;
 pub struct Limits {
     /// Jobs that may wait.
     pub queue: usize,
+    /// Bytes of the pictures that came with open jobs. One job may have more, by itself.
+    pub given_bytes: u64,
     /// What is kept.
     pub keep: Keep,
 }
@@ -37,7 +40,11 @@ pub struct Limits {
 impl Limits {
     /// Those of the options.
     pub(crate) fn of(options: &Options) -> Self {
-        Self { queue: options.queue_limit(), keep: options.keep() }
+        Self {
+            queue: options.queue_limit(),
+            given_bytes: options.max_given_bytes(),
+            keep: options.keep(),
+        }
     }
 }
 
@@ -118,6 +125,7 @@ impl Jobs {
         {
             let mut live = self.live();
             self.check_room_in(&live, active)?;
+            self.check_memory_in(&live, &job)?;
             live.insert(job.id, Arc::clone(&job));
         }
         self.begin(active, &job, request, limit);
@@ -183,6 +191,24 @@ impl Jobs {
     /// Where they are written.
     pub(crate) fn history(&self) -> Arc<History> {
         Arc::clone(&self.history)
+    }
+
+    /// Whether the pictures that come with the job may wait beside those of others.
+    fn check_memory_in(&self, live: &BTreeMap<Uuid, Arc<Job>>, job: &Job) -> Result<(), ApiError> {
+        let open = live.values().filter(|job| job.outcome().is_none());
+        let held: u64 = open.map(|job| job.given_bytes).sum();
+        let most = self.limits().given_bytes;
+        if job.given_bytes == 0 || held == 0 || held + job.given_bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "this job's pictures have {} bytes when decoded, and those of jobs that wait {held}; allowed: {most} together",
+            job.given_bytes
+        );
+        let mut error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "pictures_wait", message)
+            .advise("ask again when others have been drawn, or send smaller pictures");
+        error.retry_after = Some(Duration::from_secs(5));
+        Err(error)
     }
 
     /// Takes no more jobs on.

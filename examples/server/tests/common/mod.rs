@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Parser;
 use sdcpp_server::{Options, Service, app, listen, serve};
 use serde_json::Value;
@@ -134,4 +135,13 @@ impl Server {
 /// A file of the demo model.
 pub(crate) fn demo(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
+}
+
+/// A square picture of one colour, as base64 of a PNG.
+pub(crate) fn png(colour: [u8; 3], side: u32) -> String {
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(side, side, image::Rgb(colour))
+        .write_to(&mut png, image::ImageFormat::Png)
+        .unwrap();
+    BASE64_STANDARD.encode(png.into_inner())
 }
