@@ -1,30 +1,24 @@
 //! When two requests draw the same: the key that an answer is found by again.
 
-use crate::model::Active;
+use crate::{file::FileState, model::Active};
 use sdcpp::{ImageRequest, LoraFolder};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::{path::PathBuf, time::SystemTime};
-
-/// A file that pictures depend on, as it is now.
-#[derive(Debug, Serialize)]
-struct Part {
-    path: PathBuf,
-    bytes: Option<u64>,
-    changed: Option<SystemTime>,
-}
 
 /// The key of a request: of all it says, its pictures included, of the model's hash, of how the model is
-/// opened, of the other files that it is drawn with, and of who judges it. None if another picture is drawn each time, or
-/// the model's hash is not known yet.
+/// opened, of the other files that it is drawn with, and of who judges it. None if another picture is drawn
+/// each time, if the model's hash is not known yet, or if a file of the model has changed since it was
+/// opened.
 pub(crate) fn key(active: &Active, request: &ImageRequest, judge: &str) -> Option<Vec<u8>> {
-    request.seed?;
+    // A negative seed is drawn at random, as none is.
+    request.seed.filter(|seed| *seed >= 0)?;
     let hash = match active.mock {
         true => "mock",
         false => active.hash.sha256()?,
     };
-    let mut files: Vec<PathBuf> =
-        active.config.files().map(|(_, path)| path.to_path_buf()).collect();
+    if !active.is_current() {
+        return None;
+    }
+    let mut files = Vec::new();
     files.extend(request.loras.iter().map(|lora| lora.path.clone()));
     files.extend(request.hires.iter().filter_map(|hires| hires.model.clone()));
     if let Some(folder) =
@@ -33,17 +27,9 @@ pub(crate) fn key(active: &Active, request: &ImageRequest, judge: &str) -> Optio
         let (_, loras) = LoraFolder::open(folder).ok()?.resolve(&request.prompt).ok()?;
         files.extend(loras.into_iter().map(|lora| lora.path));
     }
-    let part = |path: PathBuf| {
-        // A mock's model is no file.
-        let facts = path.metadata().ok();
-        Part {
-            bytes: facts.as_ref().map(std::fs::Metadata::len),
-            changed: facts.and_then(|facts| facts.modified().ok()),
-            path,
-        }
-    };
-    let parts: Vec<_> = files.into_iter().map(part).collect();
+    let others: Vec<_> = files.into_iter().map(FileState::now).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let all = (version, hash, &active.device, &active.config, parts, judge, request);
+    let model = (hash, &active.device, &active.config, &active.files);
+    let all = (version, model, others, judge, request);
     Some(Sha256::digest(serde_json::to_vec(&all).ok()?).to_vec())
 }

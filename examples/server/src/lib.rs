@@ -12,6 +12,7 @@ mod app;
 mod cache;
 mod commands;
 mod error;
+mod file;
 mod filter;
 mod guard;
 mod hash;

@@ -1,6 +1,8 @@
 //! The models that there are, and the one that draws.
 
-use crate::{error::ApiError, hash::ModelHash, hub::Folder, options::Options, report};
+use crate::{
+    error::ApiError, file::FileState, hash::ModelHash, hub::Folder, options::Options, report,
+};
 use axum::http::StatusCode;
 use sdcpp::{
     ContextPool, Engine, ImageRequest, JobPool, ModelConfig, ModelFile, PoolOptions, Provider,
@@ -173,6 +175,8 @@ pub struct Active {
     pub defaults: ImageRequest,
     /// What it is opened with.
     pub config: ModelConfig,
+    /// The files of that, as they were then.
+    pub(crate) files: Vec<FileState>,
     /// What draws.
     pub pool: Arc<dyn JobPool>,
     /// The hash of its file.
@@ -215,12 +219,18 @@ impl Active {
             family: provider.family().to_owned(),
             mock: false,
             defaults,
+            files: files_of(&config),
             config,
             pool,
             hash,
             repository: repository(&entry.path),
             device: first_device(engine)?,
         })
+    }
+
+    /// Whether its files are as they were when it was opened.
+    pub(crate) fn is_current(&self) -> bool {
+        self.files.iter().all(FileState::is_current)
     }
 
     /// Draws patterns.
@@ -239,6 +249,7 @@ impl Active {
             family: MOCK.to_owned(),
             mock: true,
             defaults,
+            files: files_of(&config),
             config,
             pool: Arc::new(pool),
             hash: ModelHash::default(),
@@ -246,6 +257,10 @@ impl Active {
             device: "none".to_owned(),
         })
     }
+}
+
+fn files_of(config: &ModelConfig) -> Vec<FileState> {
+    config.files().map(|(_, path)| FileState::now(path)).collect()
 }
 
 fn settings() -> Result<Settings, ApiError> {

@@ -2,6 +2,7 @@
 
 use crate::{
     error::ApiError,
+    file::FileState,
     hash::ModelHash,
     model::{Active, Catalogue, ModelEntry},
     options::Options,
@@ -9,13 +10,8 @@ use crate::{
 use sdcpp::Engine;
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::SystemTime,
 };
-
-/// A file as it was when it was hashed.
-type FileState = (PathBuf, u64, Option<SystemTime>);
 
 /// The models that are open. Those that nobody draws with are closed when there are too many, or when
 /// another needs their memory.
@@ -84,11 +80,16 @@ impl Opened {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The model that is open under this name, which is the one used last then.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<Active>> {
+    /// The model that is open under this name, which is the one used last then. One whose files have
+    /// changed is left to who draws with it.
+    fn get(&self, entry: &ModelEntry) -> Option<Arc<Active>> {
         let mut models = self.models();
-        let place = models.iter().position(|model| model.name == name)?;
+        let place = models.iter().position(|model| model.name == entry.name)?;
         let found = models.remove(place);
+        let is_the_same = found.config.files().any(|(_, path)| path == entry.path);
+        if !is_the_same || !found.is_current() {
+            return None;
+        }
         models.push(Arc::clone(&found));
         Some(found)
     }
@@ -100,7 +101,7 @@ impl Opened {
     /// Why it cannot be used.
     pub(crate) fn open(&self, entry: &ModelEntry) -> Result<Arc<Active>, ApiError> {
         let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = self.get(&entry.name) {
+        if let Some(found) = self.get(entry) {
             return Ok(found);
         }
         let hash = self.hash(entry);
@@ -112,13 +113,19 @@ impl Opened {
         };
         let opened = Arc::new(opened?);
         self.models().push(Arc::clone(&opened));
-        while self.models().len() > options.max_models() && self.close_oldest_idle(None) {}
+        self.close_surplus();
         Ok(opened)
     }
 
-    /// Whether there is a model beside this one that nobody draws with.
-    pub(crate) fn has_idle(&self, beside: &Arc<Active>) -> bool {
-        self.models().iter().any(|model| is_idle(model) && !Arc::ptr_eq(model, beside))
+    /// Closes what nobody draws with, where more models are open than are kept.
+    pub(crate) fn close_surplus(&self) {
+        let most = self.settled().options.max_models();
+        while self.models().len() > most && self.close_oldest_idle(None) {}
+    }
+
+    /// Whether there is a model beside this one, which may be closed some time.
+    pub(crate) fn has_others(&self, beside: &Arc<Active>) -> bool {
+        self.models().iter().any(|model| !Arc::ptr_eq(model, beside))
     }
 
     /// Closes the models that nobody draws with, but for this one. How many there were.
@@ -151,10 +158,9 @@ impl Opened {
 
     /// The hash of a model's file, which is computed once.
     fn hash(&self, entry: &ModelEntry) -> ModelHash {
-        let changed = entry.path.metadata().and_then(|facts| facts.modified()).ok();
         let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
         hashes
-            .entry((entry.path.clone(), entry.bytes, changed))
+            .entry(FileState::now(&entry.path))
             .or_insert_with(|| ModelHash::of(entry.path.clone()))
             .clone()
     }
@@ -194,9 +200,9 @@ mod tests {
         assert_eq!(names(), "ac");
         assert!(Arc::ptr_eq(&a, &open("a")), "opened twice");
         assert_eq!(names(), "ca");
-        assert!(opened.has_idle(&a));
+        assert!(opened.has_others(&a));
         assert_eq!((opened.close_idle(None), names().as_str()), (1, "a"));
-        assert!(!opened.has_idle(&a));
+        assert!(!opened.has_others(&a));
         // The file is hashed once.
         let hash = a.hash.clone();
         drop(a);
@@ -204,6 +210,13 @@ mod tests {
         while hash.sha256().is_none() {
             std::thread::yield_now();
         }
-        assert_eq!(open("a").hash.sha256(), hash.sha256(), "hashed again");
+        let a = open("a");
+        assert_eq!(a.hash.sha256(), hash.sha256(), "hashed again");
+        // A file that was replaced is another model.
+        let path = folder.path().join("a.gguf");
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert!(!a.is_current());
+        assert!(!Arc::ptr_eq(&a, &open("a")));
     }
 }

@@ -1,12 +1,14 @@
 //! What all APIs share: the models, the one that draws, and the jobs.
 
+mod choose;
 mod reload;
+mod resume;
 
 use crate::{
     error::ApiError,
     filter::{self, SafetyFilter},
     hidden::Hidden,
-    history::{History, Unfinished},
+    history::History,
     hub,
     job::{CancelOnDrop, Job, Jobs, Limits, Parts},
     model::{Active, Catalogue, MOCK, ModelEntry},
@@ -43,8 +45,6 @@ struct Inner {
 
 /// Requests whose pictures are decoded at once.
 const DECODING: usize = 2;
-/// How often a job is taken up again that was open each time when the program ended: it may be why.
-const RESTARTS: u32 = 2;
 
 impl Service {
     /// Opens the history and the first model. Without a model, or if it cannot be opened, the service
@@ -114,57 +114,6 @@ impl Service {
         })))
     }
 
-    /// Takes up the jobs that were open when the program ended last, and forgets from now on what is too
-    /// old. Within a runtime.
-    ///
-    /// A job whose client waited for the answer is failed, for the client has gone. One that was open at
-    /// three ends in a row is failed as well: it may be why the program ended.
-    ///
-    /// # Errors
-    /// The history cannot be used.
-    pub async fn begin(&self) -> Result<(), ApiError> {
-        let history = self.jobs().history();
-        let unfinished = {
-            let history = Arc::clone(&history);
-            blocking(move || history.unfinished()).await?
-        };
-        for before in unfinished {
-            let id = before.view.id;
-            match self.take_up(&before).await {
-                Ok(()) => tracing::info!(job = %id, "taken up again"),
-                Err(why) => {
-                    let why = self.0.hidden.clean_error(why);
-                    tracing::warn!(job = %id, code = %why.code, "not taken up again: {}", why.message);
-                    let (history, view) = (Arc::clone(&history), before.view.failed(&why));
-                    blocking(move || history.end(&view, &[], None)).await?;
-                }
-            }
-        }
-        tokio::spawn(Arc::clone(self.jobs()).forget_by_age());
-        Ok(())
-    }
-
-    async fn take_up(&self, before: &Unfinished) -> Result<(), ApiError> {
-        let interrupted = |why: &str| {
-            let message = format!("the server ended while this was open{why}");
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "interrupted", message)
-        };
-        let Some(text) = before.request.clone() else {
-            return Err(interrupted(", and who waited for it has gone"));
-        };
-        if before.view.restarts >= RESTARTS {
-            return Err(interrupted(&format!(", {} times in a row", before.view.restarts + 1)));
-        }
-        let active = self.model(Some(&before.view.model)).await?;
-        let request: ImageRequest = blocking(move || {
-            serde_json::from_str(&text).map_err(|error| {
-                ApiError::internal(format!("what was asked for cannot be read: {error}"))
-            })
-        })
-        .await?;
-        self.jobs().take_up(&active, request, None, before).map(drop)
-    }
-
     /// What it was started with, or what was read last.
     pub fn options(&self) -> Arc<Options> {
         Arc::clone(&self.0.options.read().unwrap_or_else(PoisonError::into_inner))
@@ -224,65 +173,6 @@ impl Service {
         Ok(models.into_iter().filter(|model| model.draws).map(|model| model.name).collect())
     }
 
-    /// Has another model draw by default. Jobs that were accepted before are drawn by the one before. That
-    /// one stays open where there is memory for both, and is closed first where there is not.
-    ///
-    /// # Errors
-    /// There is no model of this name, or why it cannot be used; the one before goes on then.
-    pub async fn choose(&self, name: &str) -> Result<Arc<Active>, ApiError> {
-        let _one_at_a_time = self.0.choosing.lock().await;
-        let chosen = match self.model(Some(name)).await {
-            Err(error) if error.is_lack_of_memory() => self.exchange(name, error).await?,
-            other => other?,
-        };
-        let before = self.set_active(Ok(Arc::clone(&chosen)));
-        if before.is_none_or(|before| before.name != chosen.name) {
-            tracing::info!(model = %chosen.name, "another model draws");
-        }
-        Ok(chosen)
-    }
-
-    /// Closes the model that draws, to have its memory for another; opens it again if that is not enough.
-    async fn exchange(&self, name: &str, why: ApiError) -> Result<Arc<Active>, ApiError> {
-        let Ok(before) = self.active() else { return Err(why) };
-        tracing::info!(model = %before.name, "closed for want of memory, to open {name}");
-        let own = before.name.clone();
-        // Nothing is drawn meanwhile.
-        drop(before);
-        drop(self.set_active(Err(why)));
-        let chosen = self.model(Some(name)).await;
-        if chosen.is_err() {
-            let again = self.model(Some(&own)).await;
-            self.set_active(again.map_err(|why| self.0.hidden.clean_error(why)));
-        }
-        chosen
-    }
-
-    /// The one before, if there was one.
-    fn set_active(&self, active: Result<Arc<Active>, ApiError>) -> Option<Arc<Active>> {
-        let mut place = self.0.active.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *place, active).ok()
-    }
-
-    /// The model of this name, opened if it is not; without a name, the one that draws by default, which
-    /// stays the same.
-    ///
-    /// # Errors
-    /// There is no model of this name, why it cannot be used, and why there is none.
-    pub async fn model(&self, name: Option<&str>) -> Result<Arc<Active>, ApiError> {
-        let Some(name) = name else { return self.active() };
-        if let Ok(active) = self.active()
-            && active.name == name
-        {
-            return Ok(active);
-        }
-        if self.options().is_mock() {
-            return Err(ApiError::not_found(format!("model `{name}`; there is: {MOCK}")));
-        }
-        let (opened, name) = (Arc::clone(&self.0.opened), name.to_owned());
-        blocking(move || opened.catalogue().find(&name).and_then(|entry| opened.open(&entry))).await
-    }
-
     /// Takes a request on, for a model that [`model`](Self::model) told. Nobody waits for its answer: if
     /// the program ends before it is drawn, it is drawn when it starts again.
     ///
@@ -294,7 +184,7 @@ impl Service {
         request: ImageRequest,
     ) -> Result<Arc<Job>, ApiError> {
         self.options().check(&request)?;
-        let job = self.jobs().submit(active, request, None, true)?;
+        let job = self.jobs().submit(active, request, self.options().time_limit(), true)?;
         job.accepted().await?;
         Ok(job)
     }
@@ -312,7 +202,7 @@ impl Service {
     ) -> Result<Arc<Job>, ApiError> {
         self.options().check(&request)?;
         let own = self.options().time_limit();
-        let limit = limit.map(|limit| own.map_or(limit, |own| own.min(limit)));
+        let limit = limit.into_iter().chain(own).min();
         let job = self.jobs().submit(active, request, limit, false)?;
         let _guard = CancelOnDrop(Arc::clone(&job));
         job.wait().await?;
@@ -351,7 +241,7 @@ impl Service {
             let open = self.jobs().open();
             let left = if self.jobs().suspend() { "left for the next start" } else { "cancelled" };
             tracing::warn!("{} jobs did not end within {limit:?}, and are {left}", open.len());
-            open.iter().for_each(|job| job.cancel());
+            open.iter().for_each(|job| job.suspend());
             let all_ended = async {
                 for job in open {
                     let _ended = job.wait().await;

@@ -158,6 +158,10 @@ fn what_was_not_judged_is_not_answered_again() {
 struct NeverShown;
 
 impl SafetyFilter for NeverShown {
+    fn name(&self) -> String {
+        "never shown".to_owned()
+    }
+
     fn judge(&self, candidate: &Candidate<'_>) -> Result<Verdict, String> {
         Ok(Verdict { allowed: false, reason: Some(candidate.model.to_owned()) })
     }
@@ -189,10 +193,14 @@ fn mistakes_are_told_at_the_start() {
 #[test]
 fn a_program_that_hangs_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
-    let judge = program(folder.path(), "exec sleep 1000");
+    // What it starts is ended with it.
+    let judge = program(folder.path(), "sleep 987.123 & wait");
     let server = Server::mock(&["--safety-filter-command", judge.to_str().unwrap()]);
     let begin = Instant::now();
     let failed = draw(&server, "x");
-    assert!(failed["error"]["message"].as_str().unwrap().contains("took longer"), "{failed}");
+    let told = failed["error"]["message"].as_str().unwrap();
+    assert!(told.contains("took longer") && !told.contains("judge"), "{told}");
+    let left = std::process::Command::new("pgrep").args(["-f", "sleep 987.123"]).status().unwrap();
+    assert_eq!(left.code(), Some(1), "what it started goes on");
     assert!(begin.elapsed() < Duration::from_secs(60));
 }

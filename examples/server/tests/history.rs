@@ -20,6 +20,13 @@ fn small(steps: u32) -> Value {
     json!({ "prompt": "a red circle", "width": 64, "height": 64, "steps": steps, "seed": 1 })
 }
 
+/// One that takes seconds.
+fn large(steps: u32) -> Value {
+    let mut body = small(steps);
+    (body["width"], body["height"]) = (json!(256), json!(256));
+    body
+}
+
 fn start(data: &Path) -> Program {
     Program::start(&["--data", data.to_str().unwrap(), "--max-concurrent", "1"])
 }
@@ -37,7 +44,7 @@ fn nothing_is_lost_when_it_is_killed() {
     let done = program.until(&program.submit(&small(2)), &["done", "failed"]);
     let url = done["pictures"][0]["url"].as_str().unwrap().to_owned();
     let before = program.bytes(&url);
-    let running = program.submit(&small(150));
+    let running = program.submit(&large(40));
     program.until(&running, &["running"]);
     // One that draws over a picture, so that its pictures must be there again as well.
     let mut over = small(3);
@@ -85,16 +92,30 @@ fn nothing_is_lost_when_it_is_killed() {
 fn a_job_that_may_be_the_reason_is_given_up() {
     let data = tempfile::tempdir().unwrap();
     let mut program = start(data.path());
-    let job = program.submit(&small(150));
+    let job = program.submit(&large(150));
+    let waits = program.submit(&small(2));
     for restarts in 0..3 {
-        assert_eq!(program.until(&job, &["running"])["restarts"], restarts);
+        // That the engine has begun is written while it goes on.
+        let begin = Instant::now();
+        let now = loop {
+            let now = program.job(&job);
+            if now["step"].as_u64() > Some(3) {
+                break now;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(60), "{now}");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(now["restarts"], restarts);
         program.kill();
         program = start(data.path());
     }
     let given_up = program.job(&job);
     assert_eq!(given_up["error"]["code"], "interrupted", "{given_up}");
     let told = given_up["error"]["message"].as_str().unwrap();
-    assert!(told.contains("3 times in a row"), "{told}");
+    assert!(told.contains("3 times while it was drawn"), "{told}");
+    // One that only waited is not the reason.
+    let drawn = program.until(&waits, &["done", "failed"]);
+    assert_eq!((&drawn["status"], &drawn["restarts"]), (&"done".into(), &3.into()), "{drawn}");
 }
 
 /// A model that is gone is said to be, and the rest is taken up.
@@ -116,7 +137,7 @@ fn what_cannot_be_taken_up_says_why() {
         "1",
     ];
     let program = Program::start(&arguments);
-    let running = program.submit(&small(150));
+    let running = program.submit(&large(20));
     program.until(&running, &["running"]);
     let mut body = small(2);
     body["model"] = json!("second");
@@ -194,13 +215,23 @@ fn what_was_drawn_is_answered_again() {
     other_seed["seed"] = json!(2);
     other_prompt["prompt"] = json!("a blue square");
     random["seed"] = Value::Null;
+    let mut negative = small(2);
+    negative["seed"] = json!(-1);
     let mut over = small(2);
     over["init_image"] = json!(common::png([0, 0, 255], 64));
     let mut over_another = over.clone();
     over_another["init_image"] = json!(common::png([0, 255, 0], 64));
-    for body in
-        [small(3), other_seed, other_prompt, random.clone(), random, over.clone(), over_another]
-    {
+    for body in [
+        small(3),
+        other_seed,
+        other_prompt,
+        random.clone(),
+        random,
+        negative.clone(),
+        negative,
+        over.clone(),
+        over_another,
+    ] {
         assert_eq!(draw(&body)["cached"], false, "{body}");
     }
     assert_eq!(draw(&over)["cached"], true);
@@ -216,9 +247,7 @@ fn what_is_left_at_the_end_is_drawn_at_the_next_start() {
     let folder = data.path().to_str().unwrap();
     let program =
         Program::start(&["--data", folder, "--max-concurrent", "1", "--drain-seconds", "1"]);
-    let mut body = small(150);
-    (body["width"], body["height"]) = (json!(256), json!(256));
-    let running = program.submit(&body);
+    let running = program.submit(&large(150));
     let queued = program.submit(&small(2));
     program.until(&running, &["running"]);
     assert_eq!(program.terminate(), Some(0));

@@ -37,12 +37,13 @@ impl CommandFilter {
     async fn run(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         // Clients are told this, and where the program is is not their business.
         let words = |error: std::io::Error| format!("its program cannot be run: {error}");
-        let mut child = Command::new(&self.program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(words)?;
+        let mut command = Command::new(&self.program);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        // What it starts itself ends with it.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.spawn().map_err(words)?;
+        let mut group = Group(child.id());
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let write = async {
             if let Some(mut input) = input {
@@ -62,7 +63,9 @@ impl CommandFilter {
             }
             Ok(text)
         };
-        let ((), text, status) = tokio::try_join!(write, read, child.wait()).map_err(words)?;
+        let ((), text) = tokio::try_join!(write, read).map_err(words)?;
+        let status = child.wait().await.map_err(words)?;
+        group.0 = None;
         if !status.success() {
             return Err(format!("its program ended with {status}"));
         }
@@ -70,15 +73,34 @@ impl CommandFilter {
     }
 }
 
+/// Ends a program and what it started, unless it has ended.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()).filter(|id| *id > 0) {
+            // SAFETY: a signal to a group has no effect on this process's memory. The group is that of a
+            // child that has not been waited for, so that its number is no other's.
+            unsafe {
+                libc::kill(-id, libc::SIGKILL);
+            }
+        }
+    }
+}
+
 impl SafetyFilter for CommandFilter {
+    fn name(&self) -> String {
+        self.program.display().to_string()
+    }
+
     fn judge(&self, candidate: &Candidate<'_>) -> Result<Verdict, String> {
         let runtime = Handle::try_current().map_err(|error| error.to_string())?;
         let message = candidate.message();
         // What takes longer is killed when it is dropped.
         let text =
             runtime.block_on(async { tokio::time::timeout(LIMIT, self.run(&message)).await });
-        let text =
-            text.map_err(|_| format!("{} took longer than {LIMIT:?}", self.program.display()))??;
+        let text = text.map_err(|_| format!("its program took longer than {LIMIT:?}"))??;
         verdict(&text)
     }
 }

@@ -27,13 +27,22 @@ impl HttpFilter {
                 "an address, as http://127.0.0.1:9000/judge",
             ));
         }
-        let agent =
-            Agent::config_builder().timeout_global(Some(LIMIT)).max_redirects(0).build().into();
+        let agent = Agent::config_builder()
+            .timeout_global(Some(LIMIT))
+            .max_redirects(0)
+            // Pictures go to this service and nowhere else.
+            .proxy(None)
+            .build()
+            .into();
         Ok(Self { url: url.to_owned(), agent })
     }
 }
 
 impl SafetyFilter for HttpFilter {
+    fn name(&self) -> String {
+        self.url.clone()
+    }
+
     fn judge(&self, candidate: &Candidate<'_>) -> Result<Verdict, String> {
         let mut answer = self
             .agent

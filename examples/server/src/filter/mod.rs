@@ -58,6 +58,9 @@ pub struct Verdict {
 
 /// Looks at pictures before they are shown.
 pub trait SafetyFilter: Send + Sync {
+    /// What tells it from other filters: answers that another one judged are not given again.
+    fn name(&self) -> String;
+
     /// Looks at a picture. Called on a thread that may block.
     ///
     /// # Errors
@@ -82,17 +85,19 @@ pub(crate) fn named(options: &Options) -> Result<Option<Arc<dyn SafetyFilter>>, 
 }
 
 /// Has all pictures looked at, and makes those black that may not be shown. What is to be told of that.
+/// `proceed` is asked before each, and its error ends it.
 ///
 /// # Errors
 /// There is no verdict.
 pub(crate) fn apply(
     filter: &dyn SafetyFilter,
-    prompt: &str,
-    model: &str,
+    (prompt, model): (&str, &str),
     pictures: &mut [Stored],
+    proceed: impl Fn() -> Result<(), ApiError>,
 ) -> Result<Vec<String>, ApiError> {
     let mut told = Vec::new();
     for (index, picture) in pictures.iter_mut().enumerate() {
+        proceed()?;
         let candidate = Candidate { prompt, model, png: &picture.png };
         let verdict = filter.judge(&candidate).map_err(|why| {
             ApiError::new(
@@ -132,6 +137,10 @@ mod tests {
     struct NoBlue;
 
     impl SafetyFilter for NoBlue {
+        fn name(&self) -> String {
+            "no blue".to_owned()
+        }
+
         fn judge(&self, candidate: &Candidate<'_>) -> Result<Verdict, String> {
             if candidate.prompt == "unanswerable" {
                 return Err("no idea".to_owned());
@@ -161,7 +170,7 @@ mod tests {
     fn what_is_refused_is_black_and_told() {
         let mut pictures = [picture([255, 0, 0]), picture([0, 0, 255])];
         let red = Arc::clone(&pictures[0].png);
-        let told = apply(&NoBlue, "x", "m", &mut pictures).unwrap();
+        let told = apply(&NoBlue, ("x", "m"), &mut pictures, || Ok(())).unwrap();
         assert_eq!(told, ["picture 2 was refused by the safety filter: blue"]);
         assert_eq!(pictures[0].png, red);
         let black = image::load_from_memory(&pictures[1].png).unwrap().to_rgb8();
@@ -172,7 +181,8 @@ mod tests {
 
     #[test]
     fn without_a_verdict_nothing_is_shown() {
-        let error = apply(&NoBlue, "unanswerable", "m", &mut [picture([0; 3])]).unwrap_err();
+        let error =
+            apply(&NoBlue, ("unanswerable", "m"), &mut [picture([0; 3])], || Ok(())).unwrap_err();
         assert_eq!(error.code, "safety_filter_failed");
         assert!(error.message.ends_with("no idea"), "{}", error.message);
         for text in ["", "{}", "true", "{\"allowed\": 1}"] {

@@ -16,6 +16,8 @@ pub struct Unfinished {
     pub view: JobView,
     /// When it was accepted.
     pub created: SystemTime,
+    /// How often the program ended, unasked, while the engine worked on it.
+    pub crashes: u32,
     /// What was asked for, in JSON; none if its client waited for the answer, and has gone with it.
     pub request: Option<String>,
 }
@@ -56,6 +58,11 @@ fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqli
     serde_json::from_str(&text).map_err(broken)
 }
 
+/// One job that cannot be read does not keep the others from being read.
+fn readable<T>(parsed: rusqlite::Result<T>) -> Option<T> {
+    parsed.inspect_err(|error| tracing::error!("a job of the history cannot be read: {error}")).ok()
+}
+
 fn picture(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let safety: Option<String> = row.get("safety")?;
     Ok(Stored {
@@ -83,7 +90,8 @@ impl History {
                 .prepare_cached(
                     "INSERT INTO jobs (id, state, model, created, detached, restarts, view, request)
                     VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7)
-                    ON CONFLICT (id) DO UPDATE SET restarts = excluded.restarts, view = excluded.view",
+                    ON CONFLICT (id) DO UPDATE SET restarts = excluded.restarts, view = excluded.view,
+                        crashes = crashes + started, started = FALSE",
                 )?
                 .execute(params![
                     job.view.id.to_string(),
@@ -94,6 +102,19 @@ impl History {
                     view,
                     job.request,
                 ])
+        })?;
+        Ok(())
+    }
+
+    /// Writes that the engine works on a job, or that it is left for the next start.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub(crate) fn set_started(&self, id: Uuid, started: bool) -> Result<(), ApiError> {
+        self.write(|database| {
+            database
+                .prepare_cached("UPDATE jobs SET started = ?2 WHERE id = ?1")?
+                .execute(params![id.to_string(), started])
         })?;
         Ok(())
     }
@@ -113,7 +134,7 @@ impl History {
         let safeties = pictures.iter().map(|picture| picture.safety.as_ref().map(json).transpose());
         let safeties = safeties.collect::<Result<Vec<_>, _>>()?;
         self.write(|database| {
-            database
+            let known = database
                 .prepare_cached(
                     "UPDATE jobs SET state = ?2, ended = ?3, bytes = ?4, view = ?5, cache_key = ?6, request = NULL
                     WHERE id = ?1",
@@ -126,6 +147,10 @@ impl History {
                     text,
                     key,
                 ])?;
+            if known == 0 {
+                // Its client had it forgotten meanwhile.
+                return Ok(());
+            }
             let mut insert = database.prepare_cached(
                 "INSERT INTO pictures (job, place, seed, width, height, parameters, safety, png)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -154,7 +179,7 @@ impl History {
         self.write(|database| {
             database.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.to_string()])
         })?;
-        Ok(())
+        self.shrink()
     }
 
     /// A job that ended.
@@ -186,7 +211,10 @@ impl History {
                 .prepare_cached(
                     "SELECT view FROM jobs WHERE ended IS NOT NULL AND id < ?1 ORDER BY id DESC LIMIT ?2",
                 )?
-                .query_map(params![before, i64::try_from(limit).unwrap_or(i64::MAX)], |row| parsed(row, "view"))?
+                .query_map(params![before, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                    Ok(readable(parsed(row, "view")))
+                })?
+                .filter_map(rusqlite::Result::transpose)
                 .collect()
         })
     }
@@ -228,17 +256,23 @@ impl History {
     pub(crate) fn unfinished(&self) -> Result<Vec<Unfinished>, ApiError> {
         self.read(|database| {
             database
-                .prepare("SELECT view, created, request FROM jobs WHERE ended IS NULL ORDER BY id")?
+                .prepare(
+                    "SELECT view, created, request, crashes + started AS crashes FROM jobs
+                    WHERE ended IS NULL ORDER BY id",
+                )?
                 .query_map([], |row| {
                     let created: i64 = row.get("created")?;
                     let since =
                         std::time::Duration::from_millis(u64::try_from(created).unwrap_or(0));
-                    Ok(Unfinished {
-                        view: parsed(row, "view")?,
+                    let Some(view) = readable(parsed(row, "view")) else { return Ok(None) };
+                    Ok(Some(Unfinished {
+                        view,
                         created: UNIX_EPOCH + since,
+                        crashes: row.get("crashes")?,
                         request: row.get("request")?,
-                    })
+                    }))
                 })?
+                .filter_map(rusqlite::Result::transpose)
                 .collect()
         })
     }

@@ -24,7 +24,8 @@ use std::{
 const VERSION: i64 = 1;
 
 /// `view` is the job as clients see it, in JSON. `request` is kept while a job is open that is taken up
-/// again, with the pictures it draws over. `detached` is whether nobody waits for the answer.
+/// again, with the pictures it draws over. `started` is whether the engine has begun, and `crashes` how often
+/// the program ended then without being asked to. `detached` is whether nobody waits for the answer.
 const TABLES: &str = "
     CREATE TABLE jobs (
         id TEXT PRIMARY KEY,
@@ -34,6 +35,8 @@ const TABLES: &str = "
         ended INTEGER,
         detached INTEGER NOT NULL,
         restarts INTEGER NOT NULL,
+        started INTEGER NOT NULL DEFAULT FALSE,
+        crashes INTEGER NOT NULL DEFAULT 0,
         bytes INTEGER NOT NULL DEFAULT 0,
         cache_key BLOB,
         view TEXT NOT NULL,
@@ -93,6 +96,9 @@ impl History {
         })?;
         let lock = lock(folder)?;
         let path = folder.join("history.sqlite3");
+        // The folder may have been there, open to others. What SQLite puts beside it has its rights.
+        private_file(&path)
+            .map_err(|error| failed("opened", &format!("{}: {error}", path.display())))?;
         let connection = Connection::open(&path)
             .map_err(|error| failed("opened", &format!("{}: {error}", path.display())))?;
         Self::with(connection, Some(lock)).map_err(|error| ApiError {
@@ -105,9 +111,18 @@ impl History {
         let prepare = |connection: &mut Connection| -> rusqlite::Result<i64> {
             // Before the first table, so that space is given back.
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-            // What was written survives the program's end; the machine's may take the last jobs.
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            // The folder is this program's alone, and so no file is shared with others.
+            connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+            let journal: String =
+                connection
+                    .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+            // What was written survives the program's end; the machine's may take the last jobs, and
+            // without that journal the database itself.
+            let synchronous = if journal == "wal" { "NORMAL" } else { "FULL" };
+            connection.pragma_update(None, "synchronous", synchronous)?;
+            // What is forgotten is gone from the file as well.
+            connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+            connection.pragma_update_and_check(None, "journal_size_limit", 16 << 20, |_| Ok(()))?;
             connection.pragma_update(None, "foreign_keys", true)?;
             let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
             if version == 0 {
@@ -179,6 +194,15 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
+/// Makes the file, for its owner alone, if it is not there.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
 fn lock(folder: &Path) -> Result<File, ApiError> {
     let path = folder.join("lock");
     let unusable =
@@ -214,7 +238,18 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&path), 0o700);
+            // In a folder that was there and open to all.
+            let open = folder.path().join("open");
+            std::fs::create_dir(&open).unwrap();
+            std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let history = History::open(Some(&open)).unwrap();
+            history.remove(uuid::Uuid::nil()).unwrap();
+            let files: Vec<_> = open.read_dir().unwrap().map(|file| file.unwrap().path()).collect();
+            let private = files.iter().filter(|file| mode(file) == 0o600).count();
+            assert!(private >= 2, "{files:?}");
+            assert!(files.iter().all(|file| mode(file) == 0o600 || file.ends_with("lock")));
         }
     }
 

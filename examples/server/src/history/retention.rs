@@ -18,8 +18,7 @@ pub struct Keep {
 }
 
 impl History {
-    /// Forgets what is more than is kept: the first that ended, and where there are too many jobs the
-    /// ones without pictures before others. `last`, which has ended just now, stays for its client.
+    /// Forgets what is more than is kept, the first that ended first. `last`, which has ended just now, stays for its client.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -45,7 +44,7 @@ impl History {
                 .prepare_cached(
                     "DELETE FROM jobs WHERE id IN (
                         SELECT id FROM jobs WHERE ended IS NOT NULL AND id <> ?2
-                        ORDER BY bytes > 0, ended, id
+                        ORDER BY ended, id
                         LIMIT max(0, (SELECT count(*) FROM jobs WHERE ended IS NOT NULL) - ?1)
                     )",
                 )?
@@ -53,14 +52,19 @@ impl History {
             Ok(forgotten)
         })?;
         if forgotten > 0 {
-            // Its rows are pages that were given back.
-            self.read(|database| {
-                let mut statement = database.prepare_cached("PRAGMA incremental_vacuum")?;
-                let mut pages = statement.query([])?;
-                while pages.next()?.is_some() {}
-                Ok(())
-            })?;
+            self.shrink()?;
         }
         Ok(forgotten)
+    }
+
+    /// Gives room back to the disk that forgotten jobs had; a part of it each time, for others wait.
+    pub(super) fn shrink(&self) -> Result<(), ApiError> {
+        self.read(|database| {
+            // Pages of 4 KiB.
+            let mut statement = database.prepare_cached("PRAGMA incremental_vacuum(4096)")?;
+            let mut pages = statement.query([])?;
+            while pages.next()?.is_some() {}
+            Ok(())
+        })
     }
 }

@@ -17,7 +17,10 @@ use crate::{
 use progress::State;
 use sdcpp::{CancelToken, ImageRequest, Preview, Progress};
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Instant, SystemTime},
 };
 use tokio::sync::watch;
@@ -64,6 +67,8 @@ pub struct Job {
     active: Mutex<Option<Arc<Active>>>,
     created: (SystemTime, Instant),
     token: CancelToken,
+    /// Whether somebody wants no more of it.
+    cancelled: AtomicBool,
     state: watch::Sender<State>,
     preview: Mutex<Option<Preview>>,
     outcome: OnceLock<Result<Finished, ApiError>>,
@@ -85,6 +90,7 @@ impl Job {
             mock: active.mock,
             created: (SystemTime::now(), Instant::now()),
             token: CancelToken::new(),
+            cancelled: AtomicBool::new(false),
             state: watch::Sender::new(State::default()),
             preview: Mutex::default(),
             outcome: OnceLock::new(),
@@ -103,9 +109,20 @@ impl Job {
         }
     }
 
-    /// Stops it, waiting or running. It then ends as cancelled.
+    /// Stops it, waiting or running, for good. It then ends as cancelled.
     pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
         self.token.cancel();
+    }
+
+    /// Stops it, as the program ends: it is left for the next start if it can be.
+    pub(crate) fn suspend(&self) {
+        self.token.cancel();
+    }
+
+    /// Whether it is written down and in the queue.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.state.borrow().accepted
     }
 
     /// How it ended; none while it waits or runs.

@@ -1,6 +1,6 @@
 //! The life of a job: it is written down, drawn, looked at by the safety filter, and its end written.
 
-use super::{Job, Jobs, Stored};
+use super::{Job, JobView, Jobs, Stored};
 use crate::{
     cache,
     error::ApiError,
@@ -10,10 +10,10 @@ use crate::{
     service::blocking,
 };
 use axum::http::StatusCode;
-use sdcpp::{Error, Generated, ImageRequest, PreviewOptions, Timings, Watch};
+use sdcpp::{Error, Generated, ImageRequest, PreviewOptions, Stage, Timings, Watch};
 use std::{
     ops::ControlFlow,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -51,12 +51,21 @@ impl Finished {
         let mut pictures = pictures.collect::<Result<Vec<_>, ApiError>>()?;
         let mut warnings: Vec<_> = generated.warnings.iter().map(ToString::to_string).collect();
         if let Some(filter) = filter {
-            let told = filter::apply(filter, &job.request.prompt, &job.model, &mut pictures)?;
+            let about = (job.request.prompt.as_str(), job.model.as_str());
+            // Nobody waits for the rest of the verdicts on what was cancelled.
+            let proceed = || match job.token.is_cancelled() {
+                true => Err(Error::Cancelled { stage: Stage::VaeDecoding }.into()),
+                false => Ok(()),
+            };
+            let told = filter::apply(filter, about, &mut pictures, proceed)?;
             warnings.extend(told);
         }
         Ok(Self { pictures, warnings, timings: generated.timings, cached: false })
     }
 }
+
+/// How long it takes until an end that could not be written is written again.
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
 
 impl Jobs {
     /// From the acceptance to the end, which is written before anybody is told of it.
@@ -72,6 +81,15 @@ impl Jobs {
             Err(error) => (Err(error), None),
         };
         self.end(&job, outcome, key).await;
+        // It may have been the last of a model that is one too many.
+        let opened = Arc::clone(&self.opened);
+        let closed = blocking(move || {
+            opened.close_surplus();
+            Ok(())
+        });
+        if let Err(error) = closed.await {
+            tracing::error!(code = %error.code, "{}", error.message);
+        }
         self.give_memory_back().await;
     }
 
@@ -115,10 +133,14 @@ impl Jobs {
         let model = Arc::clone(&active);
         let looked_up = blocking(move || {
             let key = cache::key(&model, &request, &judge);
-            let found = match &key {
-                Some(key) => history.cached(key)?,
-                None => None,
-            };
+            // What cannot be looked up is drawn.
+            let found = key.as_ref().and_then(|key| match history.cached(key) {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::error!(code = %error.code, "{}", error.message);
+                    None
+                }
+            });
             Ok((request, key, found))
         });
         match looked_up.await {
@@ -140,11 +162,12 @@ impl Jobs {
         request: ImageRequest,
         limit: Option<Duration>,
     ) -> Result<Finished, ApiError> {
+        let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         // Only where there may be a second attempt.
-        let copy = self.opened.has_idle(&active).then(|| request.clone());
-        let work = active.pool.submit(request, self.watch(job, limit))?;
+        let copy = self.opened.has_others(&active).then(|| request.clone());
+        let work = self.enqueued(&active, job, request, end).await?;
         job.accept();
-        let generated = match (work.await, copy) {
+        let generated = match (self.begun(job, work).await, copy) {
             // It was refused before it began. Models that nobody draws with make room.
             (Err(Error::InsufficientMemory { .. }), Some(request)) => {
                 let (opened, keep) = (Arc::clone(&self.opened), Arc::clone(&active));
@@ -153,17 +176,65 @@ impl Jobs {
                     Ok(())
                 })
                 .await?;
-                active.pool.submit(request, self.watch(job, limit))?.await
+                active.pool.submit(request, self.watch(job, end))?.await
             }
             (generated, _) => generated,
         };
         drop(active);
-        let (job, filter) = (Arc::clone(job), self.filter.clone());
         let generated = generated?;
+        // Verdicts may take long: others draw, and few threads wait for them.
+        let _permit = match &self.filter {
+            Some(_) => Some(self.judging.acquire().await),
+            None => None,
+        };
+        let (job, filter) = (Arc::clone(job), self.filter.clone());
         blocking(move || Finished::new(generated, &job, filter.as_deref())).await
     }
 
-    fn watch(&self, job: &Arc<Job>, limit: Option<Duration>) -> Watch<'static> {
+    /// Puts it into the queue of the model. What is taken up again waits until there is room.
+    async fn enqueued(
+        &self,
+        active: &Active,
+        job: &Arc<Job>,
+        request: ImageRequest,
+        end: Option<Instant>,
+    ) -> Result<sdcpp::Job<Generated>, ApiError> {
+        const AGAIN: Duration = Duration::from_millis(500);
+        if job.restarts == 0 {
+            return Ok(active.pool.submit(request, self.watch(job, end))?);
+        }
+        loop {
+            match active.pool.submit(request.clone(), self.watch(job, end)) {
+                Err(Error::QueueFull { .. } | Error::CircuitOpen { .. })
+                    if !job.token.is_cancelled() =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Waits for the end, and writes meanwhile that the engine has begun: should the program end now, this
+    /// job may be why.
+    async fn begun(&self, job: &Arc<Job>, work: sdcpp::Job<Generated>) -> sdcpp::Result<Generated> {
+        let mut changes = job.changes();
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            generated = &mut work => return generated,
+            _ = changes.wait_for(|state| state.started.is_some()) => {}
+        }
+        if job.detached {
+            let (history, id) = (Arc::clone(&self.history), job.id);
+            if let Err(error) = blocking(move || history.set_started(id, true)).await {
+                tracing::error!(job = %job.id, code = %error.code, "{}", error.message);
+            }
+        }
+        work.await
+    }
+
+    fn watch(&self, job: &Arc<Job>, end: Option<Instant>) -> Watch<'static> {
         let (told, shown) = (Arc::clone(job), Arc::clone(job));
         let mut watch = Watch::new().cancel_with(job.token.clone()).on_progress(move |progress| {
             told.tell(&progress);
@@ -174,8 +245,10 @@ impl Jobs {
             let options = PreviewOptions::default().min_interval(Duration::from_millis(500));
             watch = watch.on_preview(options, move |preview| shown.show(preview));
         }
-        if let Some(limit) = limit {
-            watch = watch.time_limit(limit);
+        if let Some(end) = end {
+            // Not nothing, which would be no limit that can be set.
+            let left = end.saturating_duration_since(Instant::now());
+            watch = watch.time_limit(left.max(Duration::from_millis(1)));
         }
         watch
     }
@@ -196,37 +269,57 @@ impl Jobs {
         }
         let now = (SystemTime::now(), Instant::now());
         let mut state = job.state.borrow().clone();
-        let is_cancelled = outcome.as_ref().is_err_and(|error| error.code == "cancelled");
-        if self.is_suspended() && is_cancelled && job.detached && state.accepted {
+        let (history, id) = (Arc::clone(&self.history), job.id);
+        if !state.accepted && job.restarts == 0 {
+            // Its client is told that it was not accepted.
+            job.finish(outcome, now);
+            self.live().remove(&id);
+            if let Err(error) = blocking(move || history.remove(id)).await {
+                tracing::error!(job = %id, code = %error.code, "{}", error.message);
+            }
+            return;
+        }
+        let stopped = outcome.as_ref().is_err_and(|error| error.code == "cancelled");
+        if stopped && job.detached && self.is_suspended() && !job.cancelled.load(Ordering::Relaxed)
+        {
             // It stands there as open, and is taken up at the next start.
-            self.live().remove(&job.id);
+            if let Err(error) = blocking(move || history.set_started(id, false)).await {
+                tracing::error!(job = %id, code = %error.code, "{}", error.message);
+            }
             job.finish(Err(suspended()), now);
             return;
         }
         state.end(now);
         let view = job.view_of(Some(&outcome), &state);
-        let (history, keep, accepted) =
-            (Arc::clone(&self.history), self.limits().keep, state.accepted);
         let pictures = outcome.as_ref().map_or_else(|_| Vec::new(), |done| done.pictures.clone());
-        let written = blocking(move || {
-            if !accepted {
-                return history.remove(view.id);
-            }
-            history.end(&view, &pictures, key.as_deref())?;
-            history.trim(keep, Some(view.id)).map(drop)
-        });
-        match written.await {
-            Ok(()) => {
-                job.finish(outcome, now);
-                self.live().remove(&job.id);
-            }
-            Err(error) => {
-                // It stays where it can be fetched.
-                tracing::error!(job = %job.id, code = %error.code, "{}", error.message);
-                job.finish(outcome, now);
-            }
+        let end = Arc::new(End { view, pictures, key });
+        let mut written = self.write_end(&end).await;
+        // Whether or not: its client has waited for long enough.
+        job.finish(outcome, now);
+        while let Err(error) = written {
+            tracing::error!(job = %id, code = %error.code, "{}", error.message);
+            tokio::time::sleep(WRITE_AGAIN).await;
+            written = self.write_end(&end).await;
+        }
+        self.live().remove(&id);
+        let keep = self.limits().keep;
+        if let Err(error) = blocking(move || history.trim(keep, Some(id))).await {
+            tracing::error!(code = %error.code, "old jobs cannot be forgotten: {}", error.message);
         }
     }
+
+    async fn write_end(&self, end: &Arc<End>) -> Result<(), ApiError> {
+        let (history, end) = (Arc::clone(&self.history), Arc::clone(end));
+        blocking(move || history.end(&end.view, &end.pictures, end.key.as_deref())).await
+    }
+}
+
+/// What is written of an end.
+struct End {
+    view: JobView,
+    pictures: Vec<Stored>,
+    /// What the answer is found by again.
+    key: Option<Vec<u8>>,
 }
 
 fn suspended() -> ApiError {

@@ -14,15 +14,18 @@ use crate::{
     service::blocking,
 };
 use axum::http::StatusCode;
+use futures_util::FutureExt;
 use sdcpp::ImageRequest;
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -48,6 +51,9 @@ impl Limits {
     }
 }
 
+/// Jobs whose pictures are judged at once.
+const JUDGING: usize = 4;
+
 /// The jobs, by age.
 pub struct Jobs {
     /// Those that are open, and those whose end could not be written.
@@ -61,6 +67,8 @@ pub struct Jobs {
     pub(super) history: Arc<History>,
     pub(super) opened: Arc<Opened>,
     pub(super) filter: Option<Arc<dyn SafetyFilter>>,
+    /// Jobs whose pictures the filter looks at.
+    pub(super) judging: Semaphore,
     /// Whether answers are looked up among those that were given: who judged them then.
     pub(super) cache: Option<String>,
 }
@@ -89,6 +97,7 @@ impl Jobs {
             history: Arc::new(history),
             opened,
             filter,
+            judging: Semaphore::new(JUDGING),
             cache,
         }
     }
@@ -132,26 +141,25 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Takes a job up that was open when the program ended, however many wait.
+    /// Puts a job among those that there are that was open when the program ended, however many wait.
+    /// [`begin`](Self::begin) comes next.
     ///
     /// # Errors
     /// What is wrong with the request.
     pub(crate) fn take_up(
-        self: &Arc<Self>,
+        &self,
         active: &Arc<Active>,
         mut request: ImageRequest,
-        limit: Option<Duration>,
         before: &Unfinished,
-    ) -> Result<Arc<Job>, ApiError> {
+    ) -> Result<(Arc<Job>, ImageRequest), ApiError> {
         request.check()?;
         let job = Arc::new(Job::again(active, &mut request, before));
-        job.accept();
         self.live().insert(job.id, Arc::clone(&job));
-        self.begin(active, &job, request, limit);
-        Ok(job)
+        Ok((job, request))
     }
 
-    fn begin(
+    /// Has a job drawn that is among those that there are.
+    pub(crate) fn begin(
         self: &Arc<Self>,
         active: &Arc<Active>,
         job: &Arc<Job>,
@@ -161,8 +169,20 @@ impl Jobs {
         self.submitted.fetch_add(1, Ordering::Relaxed);
         let (jobs, active, job) = (Arc::clone(self), Arc::clone(active), Arc::clone(job));
         observe::submitted(job.id);
+        let run = {
+            let (jobs, job) = (Arc::clone(&jobs), Arc::clone(&job));
+            AssertUnwindSafe(jobs.run(active, job, request, limit)).catch_unwind()
+        };
+        let guarded = async move {
+            if run.await.is_err() {
+                // A mistake of this program. Nobody is to wait for ever.
+                tracing::error!(job = %job.id, "panicked");
+                let now = (SystemTime::now(), Instant::now());
+                job.finish(Err(ApiError::internal("the job panicked")), now);
+            }
+        };
         // Its lines have the number of the request.
-        tokio::spawn(jobs.run(active, job, request, limit).in_current_span());
+        tokio::spawn(guarded.in_current_span());
     }
 
     /// Whether one more job may wait, whichever model draws it.
@@ -250,9 +270,13 @@ impl Jobs {
     /// # Errors
     /// The history cannot be read.
     pub async fn list(&self, limit: usize, before: Option<Uuid>) -> Result<Vec<JobView>, ApiError> {
+        // One that is not written down yet is none yet.
+        let is_shown = |job: &&Arc<Job>| job.is_accepted() || job.restarts > 0;
         let live: Vec<_> = match before {
-            Some(before) => self.live().range(..before).map(|(_, job)| Arc::clone(job)).collect(),
-            None => self.live().values().cloned().collect(),
+            Some(before) => {
+                self.live().range(..before).map(|(_, job)| job).filter(is_shown).cloned().collect()
+            }
+            None => self.live().values().filter(is_shown).cloned().collect(),
         };
         let history = Arc::clone(&self.history);
         let mut all = blocking(move || history.list(limit, before)).await?;
@@ -296,10 +320,12 @@ impl Jobs {
     }
 
     /// Forgets what is too old, for as long as the service is there.
-    pub(crate) async fn forget_by_age(self: Arc<Self>) {
+    pub(crate) async fn forget_by_age(jobs: Weak<Self>) {
         const INTERVAL: Duration = Duration::from_secs(600);
-        while !self.closed.load(Ordering::Relaxed) {
-            let (history, keep) = (Arc::clone(&self.history), self.limits().keep);
+        // It does not keep them.
+        while let Some(jobs) = jobs.upgrade() {
+            let (history, keep) = (Arc::clone(&jobs.history), jobs.limits().keep);
+            drop(jobs);
             if keep.age.is_some()
                 && let Err(error) = blocking(move || history.trim(keep, None)).await
             {
