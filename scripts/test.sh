@@ -32,6 +32,9 @@ rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* target/package \
     target/debug/.fingerprint/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
 
+step "instructions of the crate itself"
+scripts/instructions.sh
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 

@@ -5,7 +5,8 @@
 //
 // Writes one binary PPM per picture: <out>.0, <out>.1, ..., and the sound of a video to <out>.sound
 // as raw floats. Exit status 0 when it drew. timed=1 writes to <out>.times how long each step and the
-// picture took, in seconds, and timed=2 does after a picture of two steps, which is not counted.
+// picture took, in seconds, and timed=2 does after a picture of two steps, which is not counted; timed=3
+// after one of a step and of the smallest size, which reads the weights.
 
 #include "arguments.hpp"
 
@@ -252,14 +253,19 @@ bool draw_images(Arguments& args, sd_ctx_t* context) {
     int timed = 0;
     args.number("timed", timed);
     if (timed > 1) {
-        const int steps                   = params.sample_params.sample_steps;
-        params.sample_params.sample_steps = 2;
+        const int steps = params.sample_params.sample_steps, width = params.width, height = params.height;
+        params.sample_params.sample_steps = timed > 2 ? 1 : 2;
+        if (timed > 2) {
+            params.width = params.height = 64;
+        }
         sd_image_t* first                 = generate_image(context, &params);
         if (first == nullptr) {
             return false;
         }
         free_sd_images(first, params.batch_count);
         params.sample_params.sample_steps = steps;
+        params.width                      = width;
+        params.height                     = height;
     }
     std::ofstream times;
     if (timed > 0) {

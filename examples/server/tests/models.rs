@@ -11,6 +11,7 @@ mod pulling;
 use hub::{Fault, Hub};
 use pulling::{Place, noise};
 use serde_json::Value;
+use std::os::unix::process::CommandExt;
 use std::{
     fs,
     time::{Duration, Instant},
@@ -91,7 +92,16 @@ fn another_run_asks_for_the_rest_only() {
 fn ctrl_c_leaves_what_has_come() {
     let (hub, place, bytes) = place();
     hub.fail([Fault::Stall(100_000)]);
-    let mut child = place.command(&["pull", REPO, FILE]).spawn().unwrap();
+    let mut command = place.command(&["pull", REPO, FILE]);
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        // A shell starts what runs in its background with Ctrl-C ignored.
+        command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
+            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    let mut child = command.spawn().unwrap();
     let part = place.hidden("brush.gguf.part");
     let begun = Instant::now();
     while part.metadata().map_or(0, |metadata| metadata.len()) < 100_000 {

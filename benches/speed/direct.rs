@@ -1,0 +1,105 @@
+//! The engine's C API without this crate: the program of tests/native/direct.cpp, linked with the same
+//! objects.
+
+use crate::{Outcome, native};
+use sdcpp::{ImageRequest, ModelConfig};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+pub(crate) struct Direct {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+/// What comes before the picture that counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Warm {
+    /// Nothing: the weights are read with it.
+    No,
+    /// The same picture in two steps.
+    Same,
+    /// A picture of the smallest size in one step, which reads the weights.
+    Small,
+}
+
+/// What it drew, and how long it took.
+pub(crate) struct Drawn {
+    /// RGB.
+    pub(crate) pixels: Vec<u8>,
+    /// The call that draws, after a shorter one that reads the weights.
+    pub(crate) picture: Duration,
+    /// The whole process.
+    pub(crate) process: Duration,
+}
+
+impl Direct {
+    /// On the engine that the crate is linked with.
+    pub(crate) fn new() -> Outcome<Self> {
+        Self::of(native::program("direct"))
+    }
+
+    /// This program, on whatever engine it is linked with.
+    pub(crate) fn of(program: PathBuf) -> Outcome<Self> {
+        Ok(Self { program, folder: tempfile::tempdir()? })
+    }
+
+    /// Draws in a process of its own.
+    pub(crate) fn draw(
+        &self,
+        config: &ModelConfig,
+        request: &ImageRequest,
+        warm: Warm,
+    ) -> Outcome<Drawn> {
+        let timed = match warm {
+            Warm::No => 1,
+            Warm::Same => 2,
+            Warm::Small => 3,
+        };
+        let out = self.folder.path().join("out");
+        let begin = Instant::now();
+        let output = Command::new(&self.program)
+            .args(arguments(config, request)?)
+            .arg(format!("out={}", out.display()))
+            .arg(format!("timed={timed}"))
+            .output()?;
+        let process = begin.elapsed();
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("the C++ program ended with {}: {told}", output.status).into());
+        }
+        let file = fs::read(out.with_extension("0"))?;
+        // The header of a binary PPM has three lines.
+        let pixels = file.splitn(4, |byte| *byte == b'\n').nth(3).ok_or("no pixels")?.to_vec();
+        let times = fs::read_to_string(out.with_extension("times"))?;
+        let picture = times.lines().find_map(|line| line.strip_prefix("picture "));
+        let picture = picture.ok_or("no time was told")?.parse()?;
+        Ok(Drawn { pixels, picture: Duration::try_from_secs_f64(picture)?, process })
+    }
+}
+
+fn arguments(config: &ModelConfig, request: &ImageRequest) -> Outcome<Vec<String>> {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let flag = |value: bool| Some(u8::from(value).to_string());
+    let sampling = &request.sampling;
+    let all = [
+        ("model_path", path(&config.model)),
+        ("taesd_path", path(&config.taesd)),
+        ("vae_path", path(&config.vae)),
+        ("backend", config.backend.clone()),
+        ("n_threads", config.threads.map(|threads| threads.to_string())),
+        ("diffusion_flash_attn", flag(config.diffusion_flash_attention)),
+        ("prompt", Some(request.prompt.clone())),
+        ("width", Some(request.width.to_string())),
+        ("height", Some(request.height.to_string())),
+        ("seed", request.seed.map(|seed| seed.to_string())),
+        ("sample_steps", Some(sampling.steps.to_string())),
+        ("sample_method", sampling.sampler.map(|sampler| sampler.to_string())),
+        ("txt_cfg", Some(sampling.cfg_scale.to_string())),
+    ];
+    let given = all.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+    Ok(given.collect())
+}

@@ -1,0 +1,73 @@
+//! How fast it is, against other ways of doing the same, measured side by side: by turns in one run, as
+//! ratios with their spread. docs/performance.md has the tables and says what they mean.
+//!
+//! ```text
+//! scripts/bench.sh                  # all of them
+//! scripts/bench.sh overhead png     # some
+//! ```
+//!
+//! Run on a machine that does nothing else.
+
+mod direct;
+mod models;
+mod overhead;
+mod paired;
+mod pictures;
+mod png;
+mod pool;
+mod settings;
+mod start;
+mod upstream;
+
+#[path = "../../tests/common/native.rs"]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "it is the tests', and has more than is used here"
+)]
+mod native;
+
+use std::{error::Error, process::ExitCode};
+
+/// What a measurement comes to.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Prints a table.
+type Measurement = fn() -> Outcome;
+
+/// All of them, by name.
+const ALL: [(&str, Measurement); 6] = [
+    ("overhead", overhead::measure),
+    ("start", start::measure),
+    ("pool", pool::measure),
+    ("png", png::measure),
+    ("settings", settings::measure),
+    ("upstream", upstream::measure),
+];
+
+fn main() -> ExitCode {
+    // A worker of `pool`, and a program that draws once for `start`: these do not return.
+    sdcpp::isolated::worker_main();
+    if let Some(code) = start::draw_once() {
+        return code;
+    }
+    // Cargo's own flag, and names of measurements.
+    let wanted: Vec<_> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let Some(unknown) = wanted.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
+        let names = ALL.map(|(name, _)| name).join(", ");
+        eprintln!("{unknown} is no measurement; there are: {names}");
+        return ExitCode::from(2);
+    }
+    for (name, measure) in ALL {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
+            continue;
+        }
+        println!("\n## {name}\n");
+        if let Err(error) = measure() {
+            eprintln!("{name}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

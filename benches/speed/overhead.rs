@@ -1,0 +1,48 @@
+//! What the crate adds to the engine's C API: same engine build, same model, same threads.
+
+use crate::{
+    Outcome,
+    direct::{Direct, Warm},
+    models::{demo, demo_picture, threads, tiny, tiny_picture},
+    paired::by_turns,
+};
+use sdcpp::{Context, ImageRequest, ModelConfig};
+use std::time::Instant;
+
+pub(crate) fn measure() -> Outcome {
+    println!("The call that draws, warm: `Context::generate` against `generate_image`.\n");
+    println!("| picture | crate, ms | C API, ms | ratio (95 %) | added, ms | pixels |");
+    println!("|---|---|---|---|---|---|");
+    row(&format!("demo, 128², 12 steps, {} threads", threads()), 15, &demo(), &demo_picture())?;
+    row("smallest model, 64², 2 steps, 1 thread", 40, &tiny()?, &tiny_picture())
+}
+
+fn row(name: &str, turns: usize, config: &ModelConfig, request: &ImageRequest) -> Outcome {
+    let direct = Direct::new()?;
+    let mut context = Context::new(config)?;
+    let ours = context.generate(request)?;
+    let theirs = direct.draw(config, request, Warm::Same)?;
+    if ours.first().ok_or("no picture")?.as_bytes() != theirs.pixels {
+        return Err(format!("{name}: the two draw different pictures").into());
+    }
+    let paired = by_turns(
+        turns,
+        || {
+            let begin = Instant::now();
+            let generated = context.generate(request)?;
+            let took = begin.elapsed();
+            drop(generated);
+            Ok(took)
+        },
+        || Ok(direct.draw(config, request, Warm::Same)?.picture),
+    )?;
+    let (ours, theirs) = paired.medians();
+    println!(
+        "| {name} | {:.2} | {:.2} | {} | {:.2} | byte-equal |",
+        ours * 1e3,
+        theirs * 1e3,
+        paired.ratio(),
+        paired.added() * 1e3,
+    );
+    Ok(())
+}

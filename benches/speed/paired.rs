@@ -1,0 +1,91 @@
+//! Two ways of doing the same, by turns, so that what else changes on the machine changes both.
+
+use crate::Outcome;
+use std::time::Duration;
+
+/// Seconds of both, turn by turn.
+#[derive(Debug, Default)]
+pub(crate) struct Paired {
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+}
+
+/// A ratio of times: ours over theirs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ratio {
+    /// The median over all turns.
+    pub(crate) median: f64,
+    /// Between these the median lies with 95 %, by the bootstrap.
+    pub(crate) interval: (f64, f64),
+}
+
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (low, high) = self.interval;
+        write!(f, "{:.3} ({low:.3} to {high:.3})", self.median)
+    }
+}
+
+/// Does both so often, after a turn that is not counted. Who begins changes with each turn.
+pub(crate) fn by_turns(
+    turns: usize,
+    mut ours: impl FnMut() -> Outcome<Duration>,
+    mut theirs: impl FnMut() -> Outcome<Duration>,
+) -> Outcome<Paired> {
+    ours()?;
+    theirs()?;
+    let mut paired = Paired::default();
+    for turn in 0..turns {
+        let (a, b) = if turn % 2 == 0 {
+            let a = ours()?;
+            (a, theirs()?)
+        } else {
+            let b = theirs()?;
+            (ours()?, b)
+        };
+        paired.ours.push(a.as_secs_f64());
+        paired.theirs.push(b.as_secs_f64());
+    }
+    Ok(paired)
+}
+
+impl Paired {
+    pub(crate) fn ratio(&self) -> Ratio {
+        let ratios: Vec<f64> = self.ours.iter().zip(&self.theirs).map(|(a, b)| a / b).collect();
+        // The same at each run.
+        let mut random = fastrand::Rng::with_seed(42);
+        let mut medians: Vec<f64> = (0..2000)
+            .map(|_| {
+                let drawn = ratios.iter().filter_map(|_| random.choice(&ratios).copied());
+                median(drawn.collect())
+            })
+            .collect();
+        medians.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let place = (part * (medians.len().saturating_sub(1)) as f64) as usize;
+            medians.get(place).copied().unwrap_or(f64::NAN)
+        };
+        Ratio { median: median(ratios), interval: (at(0.025), at(0.975)) }
+    }
+
+    /// The medians of both, in seconds.
+    pub(crate) fn medians(&self) -> (f64, f64) {
+        (median(self.ours.clone()), median(self.theirs.clone()))
+    }
+
+    /// By how much ours is longer in the median, in seconds.
+    pub(crate) fn added(&self) -> f64 {
+        median(self.ours.iter().zip(&self.theirs).map(|(a, b)| a - b).collect())
+    }
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+    if values.len().is_multiple_of(2) {
+        (at(middle.wrapping_sub(1)) + at(middle)) / 2.0
+    } else {
+        at(middle)
+    }
+}

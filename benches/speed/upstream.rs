@@ -1,0 +1,100 @@
+//! The crate with its defaults, against the engine as its own build makes it by default: the same source,
+//! the same model, the same threads.
+
+use crate::{
+    Outcome,
+    direct::{Direct, Warm},
+    models::{demo, demo_picture, sd15, sd15_picture},
+    paired::by_turns,
+};
+use sdcpp::{Context, ImageRequest, ModelConfig};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+pub(crate) fn measure() -> Outcome {
+    let direct = Direct::of(build()?)?;
+    println!("`Context::generate`, warm, against the C API of upstream's own build.\n");
+    println!(
+        "| picture | crate, s | a step, s | decoding, s | upstream, s | upstream's time over ours (95 %) | mean difference |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    row(&direct, "demo, 128², 12 steps", 9, &demo(), &demo_picture())?;
+    row(&direct, "SD1.5 layout f16, 256², 3 steps", 3, &sd15()?, &sd15_picture(256, 3))?;
+    // A quarter of an hour on two cores.
+    if std::env::var_os("SDCPP_BENCH_LONG").is_some() {
+        row(&direct, "SD1.5 layout f16, 512², 3 steps", 3, &sd15()?, &sd15_picture(512, 3))?;
+    }
+    Ok(())
+}
+
+/// Builds the engine with the options that it has by itself, which takes some minutes the first time.
+fn build() -> Outcome<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstream");
+    let source = Path::new(env!("SDCPP_NATIVE_INCLUDE")).join("..");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/upstream");
+    let run = |command: &mut Command| -> Outcome {
+        let output = command.output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(format!("cmake ended with {}: {told}", output.status).into())
+    };
+    let mut source_is = std::ffi::OsString::from("-DSDCPP_SOURCE=");
+    source_is.push(source.canonicalize()?);
+    run(Command::new("cmake").arg("-S").arg(project).arg("-B").arg(&folder).arg(source_is))?;
+    run(Command::new("cmake").arg("--build").arg(&folder).args([
+        "--target",
+        "direct",
+        "--parallel",
+    ]))?;
+    Ok(folder.join(format!("direct{}", std::env::consts::EXE_SUFFIX)))
+}
+
+fn row(
+    direct: &Direct,
+    name: &str,
+    turns: usize,
+    config: &ModelConfig,
+    request: &ImageRequest,
+) -> Outcome {
+    let mut context = Context::new(config)?;
+    // Reads the weights.
+    context.generate(&request.clone().size(64, 64).steps(1))?;
+    let ours = context.generate(request)?;
+    let theirs = direct.draw(config, request, Warm::Small)?;
+    let difference = mean_difference(ours.first().ok_or("no picture")?.as_bytes(), &theirs.pixels)?;
+    let (mut sampling, mut decoding) = (Vec::new(), Vec::new());
+    let paired = by_turns(
+        turns,
+        || Ok(direct.draw(config, request, Warm::Small)?.picture),
+        || {
+            let begin = Instant::now();
+            let generated = context.generate(request)?;
+            let took = begin.elapsed();
+            sampling.push(generated.timings.sampling.as_secs_f64());
+            decoding.push(generated.timings.decoding.as_secs_f64());
+            Ok(took)
+        },
+    )?;
+    let (upstream, own) = paired.medians();
+    println!(
+        "| {name} | {own:.2} | {:.3} | {:.2} | {upstream:.2} | {} | {difference:.2} |",
+        crate::paired::median(sampling) / f64::from(request.sampling.steps),
+        crate::paired::median(decoding),
+        paired.ratio(),
+    );
+    Ok(())
+}
+
+/// Of values of 0 to 255.
+fn mean_difference(a: &[u8], b: &[u8]) -> Outcome<f64> {
+    if a.len() != b.len() {
+        return Err("the pictures have different sizes".into());
+    }
+    let sum: u64 = a.iter().zip(b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    Ok(sum as f64 / a.len() as f64)
+}
