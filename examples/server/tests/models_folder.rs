@@ -210,7 +210,8 @@ impl Server {
     fn start(place: &Place, model: &str) -> Self {
         let mut child = place
             .program()
-            .args(["--port", "0", "--threads", "1", "--auto-download", "--model", model])
+            .args(["--port", "0", "--threads", "1", "--no-history"])
+            .args(["--auto-download", "--model", model])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
