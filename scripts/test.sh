@@ -32,9 +32,6 @@ rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* target/package \
     target/debug/.fingerprint/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
 
-step "instructions of the crate itself"
-scripts/instructions.sh
-
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
