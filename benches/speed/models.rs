@@ -36,7 +36,7 @@ pub(crate) fn demo_picture() -> ImageRequest {
 /// what is added to that can be seen.
 pub(crate) fn tiny() -> Outcome<ModelConfig> {
     let file = sdcpp_test_support::sd1(Sd1::default(), Format::Gguf(WeightType::Q8_0))?;
-    let decoder = demo_file("demo_tae.gguf");
+    let decoder = sdcpp_test_support::tae(4, Format::Gguf(WeightType::F16))?;
     Ok(ModelConfig::new(file).taesd(decoder).threads(1).backend("cpu"))
 }
 
