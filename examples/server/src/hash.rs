@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     thread,
@@ -19,8 +19,8 @@ impl ModelHash {
     pub(crate) fn of(path: PathBuf) -> Self {
         let hash = Self::default();
         let place = hash.clone();
-        let reading = move || match sha256(&path) {
-            Ok(text) => {
+        let reading = move || match hash_file(&path) {
+            Ok((text, _)) => {
                 // Nobody else writes it.
                 let _ = place.0.set(text);
             }
@@ -43,17 +43,26 @@ impl ModelHash {
     }
 }
 
-fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
+/// Hashes from where the file is to its end; where that is.
+pub(crate) fn hash_rest(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        match file.read(&mut buffer)? {
+            0 => return file.seek(SeekFrom::End(0)),
+            read => hasher.update(buffer.get(..read).unwrap_or_default()),
         }
-        hasher.update(buffer.get(..read).unwrap_or_default());
     }
+}
+
+/// The SHA-256 of a file, and its length.
+pub(crate) fn hash_file(path: &Path) -> io::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let length = hash_rest(&mut File::open(path)?, &mut hasher)?;
+    Ok((hex(&hasher.finalize()), length))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -66,12 +75,12 @@ mod tests {
         let path = folder.path().join("abc");
         std::fs::write(&path, "abc").unwrap();
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(&path).unwrap(), expected);
+        assert_eq!(hash_file(&path).unwrap(), (expected.to_owned(), 3));
         let hash = ModelHash::of(path);
         while hash.sha256().is_none() {
             thread::yield_now();
         }
         assert_eq!(hash.short(), Some("ba7816bf8f"));
-        assert!(sha256(&folder.path().join("none")).is_err());
+        assert!(hash_file(&folder.path().join("none")).is_err());
     }
 }

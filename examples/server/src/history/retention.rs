@@ -18,7 +18,8 @@ pub struct Keep {
 }
 
 impl History {
-    /// Forgets what is more than is kept, the first that ended first. `last`, which has ended just now, stays for its client.
+    /// Forgets what is more than is kept, the first that ended first. `last`, which has ended just now,
+    /// stays for its client.
     ///
     /// # Errors
     /// The database cannot be written.

@@ -1,12 +1,8 @@
 //! The models folder: files under their names, and beside them, in `.pulled`, a record of each file that
 //! was pulled, and what is not whole yet.
 
-use super::{
-    client::RemoteFile,
-    error::HubError,
-    name::check_name,
-    part::{Part, hash_file},
-};
+use super::{client::RemoteFile, error::HubError, name::check_name, part::Part};
+use crate::hash::hash_file;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs::{self, File},

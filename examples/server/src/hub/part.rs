@@ -2,11 +2,12 @@
 //! another run goes on with them.
 
 use super::{client::RemoteFile, error::HubError, folder::write_whole};
+use crate::hash::{hash_rest, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
 };
 
@@ -167,31 +168,10 @@ fn remove(path: &Path) -> Result<(), HubError> {
     }
 }
 
-/// Hashes from where the file is to its end; where that is.
-fn hash_rest(file: &mut File, hasher: &mut Sha256) -> io::Result<u64> {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return file.seek(SeekFrom::End(0)),
-            read => hasher.update(buffer.get(..read).unwrap_or_default()),
-        }
-    }
-}
-
-/// The SHA-256 of a file, and its length.
-pub(crate) fn hash_file(path: &Path) -> io::Result<(String, u64)> {
-    let mut hasher = Sha256::new();
-    let length = hash_rest(&mut File::open(path)?, &mut hasher)?;
-    Ok((hex(&hasher.finalize()), length))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::hash_file;
 
     fn remote(commit: &str, sha256: Option<&str>) -> RemoteFile {
         RemoteFile {

@@ -6,9 +6,9 @@ use super::{
     error::{Backoff, HubError},
     folder::{Folder, Record, write_whole},
     name::{Repo, check_name, check_path, repo_and_file},
-    part::hash_file,
     progress::bytes,
 };
+use crate::hash::hash_file;
 use sdcpp::{KnownModel, Preset};
 use std::{collections::BTreeMap, path::Path};
 

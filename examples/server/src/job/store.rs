@@ -83,6 +83,11 @@ pub(crate) struct Parts {
     pub(crate) cache: Option<String>,
 }
 
+/// Those that wait or run, the oldest first.
+fn open(live: &BTreeMap<Uuid, Arc<Job>>) -> impl Iterator<Item = &Arc<Job>> {
+    live.values().filter(|job| job.outcome().is_none())
+}
+
 impl Jobs {
     /// None yet.
     pub(crate) fn new(parts: Parts) -> Self {
@@ -202,7 +207,7 @@ impl Jobs {
             return Err(sdcpp::Error::ShutDown.into());
         }
         let most = active.pool.metrics().size + self.limits().queue;
-        if live.values().filter(|job| job.outcome().is_none()).count() < most {
+        if open(live).count() < most {
             return Ok(());
         }
         Err(sdcpp::Error::QueueFull { limit: self.limits().queue }.into())
@@ -215,8 +220,7 @@ impl Jobs {
 
     /// Whether the pictures that come with the job may wait beside those of others.
     fn check_memory_in(&self, live: &BTreeMap<Uuid, Arc<Job>>, job: &Job) -> Result<(), ApiError> {
-        let open = live.values().filter(|job| job.outcome().is_none());
-        let held: u64 = open.map(|job| job.given_bytes).sum();
+        let held: u64 = open(live).map(|job| job.given_bytes).sum();
         let most = self.limits().given_bytes;
         if job.given_bytes == 0 || held == 0 || held + job.given_bytes <= most {
             return Ok(());
@@ -305,7 +309,7 @@ impl Jobs {
 
     /// Those that wait or run, the oldest first.
     pub fn open(&self) -> Vec<Arc<Job>> {
-        self.live().values().filter(|job| job.outcome().is_none()).cloned().collect()
+        open(&self.live()).cloned().collect()
     }
 
     /// Forgets a job that ended; its pictures are freed when nobody reads them.

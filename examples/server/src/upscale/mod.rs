@@ -67,8 +67,8 @@ impl Upscaling {
         self.0.queue.interrupt();
     }
 
-    /// Enlarges pictures, or with no plan leaves them as they are. They are base64 of files, each with the name of its field. A client that goes
-    /// away has this future dropped, and the engine stopped with it.
+    /// Enlarges pictures, or with no plan leaves them as they are. They are base64 of files, each with the
+    /// name of its field. A client that goes away has this future dropped, and the engine stopped with it.
     ///
     /// # Errors
     /// What is wrong with a picture, that too many wait, that the time limit passed, and those of the
