@@ -44,7 +44,8 @@ pub struct sdcpp_upscaler_config {
     /// Side of the tiles it works in, in pixels of the input, 16 to 4096; 0: the whole picture at
     /// once. Default 128.
     pub tile_size: u32,
-    /// 1: direct convolution, for less memory. Default 0.
+    /// Direct convolution, for less memory: 1 on, 0 off, -1 where it computes on the processor, which is
+    /// faster so too. Default -1.
     pub conv_direct: i32,
     /// 1: allows pickle files (`.pth`), which can crash the process if hostile. Default 0.
     pub trust_pickle: i32,
@@ -56,7 +57,7 @@ sized!(sdcpp_upscaler_config, first 48, {
     params_backend: ptr::null(),
     threads: 0,
     tile_size: 128,
-    conv_direct: 0,
+    conv_direct: -1,
     trust_pickle: 0,
 });
 
@@ -85,7 +86,7 @@ unsafe fn read(pointer: *const sdcpp_upscaler_config) -> Result<UpscalerConfig> 
         let text = |pointer, name| pointer::optional_text(pointer, name);
         config.backend = text(asked.backend, "backend")?.map(str::to_owned);
         config.params_backend = text(asked.params_backend, "params_backend")?.map(str::to_owned);
-        config.conv_direct = pointer::switch(asked.conv_direct, "conv_direct")?.unwrap_or(false);
+        config.conv_direct = pointer::switch(asked.conv_direct, "conv_direct")?;
         config.trust_pickle = pointer::switch(asked.trust_pickle, "trust_pickle")?.unwrap_or(false);
         Ok(config)
     }

@@ -92,6 +92,9 @@ fn arguments(config: &ModelConfig, request: &ImageRequest) -> Outcome<Vec<String
         ("backend", config.backend.clone()),
         ("n_threads", config.threads.map(|threads| threads.to_string())),
         ("diffusion_flash_attn", flag(config.diffusion_flash_attention)),
+        // The crate's default on the processor.
+        ("diffusion_conv_direct", flag(config.diffusion_conv_direct.unwrap_or(true))),
+        ("vae_conv_direct", flag(config.vae_conv_direct.unwrap_or(true))),
         ("prompt", Some(request.prompt.clone())),
         ("width", Some(request.width.to_string())),
         ("height", Some(request.height.to_string())),

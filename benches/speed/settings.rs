@@ -18,8 +18,8 @@ type Setting = (&'static str, fn(ModelConfig) -> ModelConfig);
 
 const SETTINGS: [Setting; 5] = [
     ("diffusion_flash_attention", |config| config.diffusion_flash_attention(true)),
-    ("diffusion_conv_direct", |config| config.diffusion_conv_direct(true)),
-    ("vae_conv_direct", |config| config.vae_conv_direct(true)),
+    ("im2col in the diffusion model", |config| config.diffusion_conv_direct(false)),
+    ("im2col in the VAE", |config| config.vae_conv_direct(false)),
     ("half the threads", |config| config.threads((threads() / 2).max(1))),
     ("twice the threads", |config| config.threads(threads() * 2)),
 ];

@@ -65,12 +65,14 @@ fn row(
     // Reads the weights.
     context.generate(&request.clone().size(64, 64).steps(1))?;
     let ours = context.generate(request)?;
-    let theirs = direct.draw(config, request, Warm::Small)?;
+    // As the engine has it by default.
+    let plain = &config.clone().diffusion_conv_direct(false).vae_conv_direct(false);
+    let theirs = direct.draw(plain, request, Warm::Small)?;
     let difference = mean_difference(ours.first().ok_or("no picture")?.as_bytes(), &theirs.pixels)?;
     let (mut sampling, mut decoding) = (Vec::new(), Vec::new());
     let paired = by_turns(
         turns,
-        || Ok(direct.draw(config, request, Warm::Small)?.picture),
+        || Ok(direct.draw(plain, request, Warm::Small)?.picture),
         || {
             let begin = Instant::now();
             let generated = context.generate(request)?;

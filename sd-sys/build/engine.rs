@@ -250,9 +250,13 @@ fn version_text(program: &Path) -> Option<String> {
 
 /// CMake's project, which lies in the build's folder, so that every checkout of this repository
 /// that shares the build sees the same one.
-const PROJECT: [(&str, &str); 2] = [
-    ("CMakeLists.txt", include_str!("../cmake/CMakeLists.txt")),
-    ("exports.map", include_str!("../cmake/exports.map")),
+const PROJECT: [(&str, &str); 6] = [
+    ("cmake/CMakeLists.txt", include_str!("../cmake/CMakeLists.txt")),
+    ("cmake/exports.map", include_str!("../cmake/exports.map")),
+    ("kernels/kernels.cpp", include_str!("../kernels/kernels.cpp")),
+    ("kernels/product.hpp", include_str!("../kernels/product.hpp")),
+    ("kernels/sdcpp_kernels.h", include_str!("../kernels/sdcpp_kernels.h")),
+    ("kernels/vector.hpp", include_str!("../kernels/vector.hpp")),
 ];
 
 struct Cmake<'a> {
@@ -264,16 +268,18 @@ struct Cmake<'a> {
 
 impl Cmake<'_> {
     fn make(&self, target: &str) -> Result<(), Fail> {
-        let project = self.folder.join("cmake");
-        fs::create_dir_all(&project).map_err(|e| Fail::io("create", &project, &e))?;
+        for folder in ["cmake", "kernels"] {
+            let folder = self.folder.join(folder);
+            fs::create_dir_all(&folder).map_err(|e| Fail::io("create", &folder, &e))?;
+        }
         for (name, text) in PROJECT {
-            let path = project.join(name);
+            let path = self.folder.join(name);
             // What is the same keeps its time, so that nothing is built again.
             if fs::read_to_string(&path).ok().as_deref() != Some(text) {
                 fs::write(&path, text).map_err(|e| Fail::io("write", &path, &e))?;
             }
         }
-        let mut config = cmake::Config::new(&project);
+        let mut config = cmake::Config::new(self.folder.join("cmake"));
         // Release whatever the Cargo profile: a debug build of the engine is of no use, and debug
         // and release share one.
         config.profile("Release").out_dir(self.folder).build_target(target);

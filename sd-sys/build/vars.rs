@@ -36,7 +36,7 @@ pub(crate) fn rerun_rules() {
     for name in TOOLCHAIN {
         println!("cargo::rerun-if-env-changed={name}");
     }
-    for path in ["build", "cmake", "shim", "src/bindings.rs"] {
+    for path in ["build", "cmake", "kernels", "shim", "src/bindings.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     // Cargo looks at a symbolic link's own time, so the rule names what it points to.

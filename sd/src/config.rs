@@ -172,10 +172,12 @@ pub struct ModelConfig {
     pub flash_attention: bool,
     /// Flash attention in the diffusion model only.
     pub diffusion_flash_attention: bool,
-    /// Direct convolution in the diffusion model: less memory.
-    pub diffusion_conv_direct: bool,
-    /// Direct convolution in the VAE: less memory.
-    pub vae_conv_direct: bool,
+    /// Direct convolution in the diffusion model and its ControlNet, in place of a matrix of all
+    /// patches (im2col): less memory. The engine has it for U-Nets alone. Default: where the diffusion
+    /// model is computed on the processor, which is faster so too.
+    pub diffusion_conv_direct: Option<bool>,
+    /// Direct convolution in the VAE, likewise. Default: where the VAE is computed on the processor.
+    pub vae_conv_direct: Option<bool>,
     /// Uses the TAESD for previews only, and the VAE for the picture. Needs a
     /// [`taesd`](Self::taesd).
     pub taesd_preview_only: bool,
@@ -246,8 +248,8 @@ impl Default for ModelConfig {
             mmap: None,
             flash_attention: false,
             diffusion_flash_attention: false,
-            diffusion_conv_direct: false,
-            vae_conv_direct: false,
+            diffusion_conv_direct: None,
+            vae_conv_direct: None,
             taesd_preview_only: false,
             circular_x: false,
             circular_y: false,
@@ -295,13 +297,13 @@ setters! {
         some prediction: Prediction;
         some vae_format: VaeFormat;
         some mmap: bool;
+        some diffusion_conv_direct: bool;
+        some vae_conv_direct: bool;
         into embeddings: Vec<Embedding>;
         plain rng: RngKind;
         plain lora_apply_mode: LoraApplyMode;
         plain flash_attention: bool;
         plain diffusion_flash_attention: bool;
-        plain diffusion_conv_direct: bool;
-        plain vae_conv_direct: bool;
         plain taesd_preview_only: bool;
         plain max_vram: f32;
         plain stream_layers: bool;

@@ -7,7 +7,7 @@ use crate::{
     failure::{self, During, Poison},
     family::Family,
     fit::Bases,
-    memory::Admission,
+    memory::{Admission, with_convolutions},
 };
 use std::{borrow::Borrow, path::Path};
 
@@ -85,6 +85,7 @@ impl Context {
         if let Some(rules) = &config.tensor_type_rules {
             engine.check_type_rules(rules)?;
         }
+        let config = &with_convolutions(config, &engine.devices()?);
         let admission = Admission::open(engine, config)?;
         let (raw, outcome) = RawContext::new(engine, config, watch)?;
         let raw = match raw {

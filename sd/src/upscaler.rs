@@ -5,6 +5,7 @@ use crate::{
     engine::{Engine, RawUpscaler, Status, UpscalerOptions},
     failure::{self, During, Poison},
     input::on_white,
+    memory::upscales_on_processor,
     model_file::{self, Trust},
     setters::setters,
     validate,
@@ -23,8 +24,9 @@ pub struct UpscalerConfig {
     /// Side of the tiles it works in, in pixels of the input, 16 to 4096; 0: the whole picture at
     /// once. Default 128.
     pub tile_size: u32,
-    /// Direct convolution: less memory.
-    pub conv_direct: bool,
+    /// Direct convolution, in place of a matrix of all patches: less memory. Default: on the
+    /// processor, which is faster so too.
+    pub conv_direct: Option<bool>,
     /// The device to compute on, as [`ModelConfig::backend`](crate::ModelConfig::backend).
     pub backend: Option<String>,
     /// The device to keep the weights on.
@@ -40,7 +42,7 @@ impl UpscalerConfig {
             model: model.into(),
             threads: None,
             tile_size: 128,
-            conv_direct: false,
+            conv_direct: None,
             backend: None,
             params_backend: None,
             trust_pickle: false,
@@ -68,7 +70,7 @@ setters! {
     UpscalerConfig {
         some threads: u32;
         plain tile_size: u32;
-        plain conv_direct: bool;
+        some conv_direct: bool;
         text backend;
         text params_backend;
         plain trust_pickle: bool;
@@ -135,7 +137,10 @@ impl Upscaler {
             model: &config.model,
             threads: config.threads.unwrap_or_else(|| engine.physical_cores()),
             tile_size: config.tile_size,
-            conv_direct: config.conv_direct,
+            conv_direct: match config.conv_direct {
+                Some(direct) => direct,
+                None => upscales_on_processor(config.backend.as_deref(), &engine.devices()?),
+            },
             backend: config.backend.as_deref(),
             params_backend: config.params_backend.as_deref(),
         };

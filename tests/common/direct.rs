@@ -114,13 +114,16 @@ impl Arguments {
             mode => mode,
         };
         self.add("lora_apply_mode", mode);
+        // As the crate chooses for the processor.
+        let on_processor = config.backend.as_deref().is_none_or(|name| name.starts_with("cpu"));
+        let direct = |set: Option<bool>| set.unwrap_or(on_processor);
         for (key, value) in [
             ("enable_mmap", config.mmap == Some(true)),
             ("flash_attn", config.flash_attention),
             ("diffusion_flash_attn", config.diffusion_flash_attention),
             ("tae_preview_only", config.taesd_preview_only),
-            ("diffusion_conv_direct", config.diffusion_conv_direct),
-            ("vae_conv_direct", config.vae_conv_direct),
+            ("diffusion_conv_direct", direct(config.diffusion_conv_direct)),
+            ("vae_conv_direct", direct(config.vae_conv_direct)),
             ("circular_x", config.circular_x),
             ("circular_y", config.circular_y),
             ("force_sdxl_vae_conv_scale", config.force_sdxl_vae_conv_scale),

@@ -8,15 +8,22 @@ use std::{
 
 /// Compiles `tests/native/<name>.cpp` once per test run, and says where the program is.
 pub(crate) fn program(name: &str) -> PathBuf {
-    compiled(name, 1)
+    compiled(name, 1, &[])
+}
+
+/// The same, for a processor with AVX2, and with ggml's own headers.
+pub(crate) fn program_for_avx2(name: &str) -> PathBuf {
+    let source = format!("-I{}/../src", env!("SDCPP_NATIVE_GGML_INCLUDE"));
+    let cpu = format!("{source}/ggml-cpu");
+    compiled(name, 2, &["-mavx2", "-mfma", "-mf16c", "-DSDCPP_KERNELS", &source, &cpu])
 }
 
 /// The same, as the engine itself is compiled: for programs whose own time is measured.
 pub(crate) fn fast_program(name: &str) -> PathBuf {
-    compiled(name, 3)
+    compiled(name, 3, &[])
 }
 
-fn compiled(name: &str, opt_level: u32) -> PathBuf {
+fn compiled(name: &str, opt_level: u32, flags: &[&str]) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
     let source =
@@ -44,6 +51,7 @@ fn compiled(name: &str, opt_level: u32) -> PathBuf {
     {
         command.arg(format!("-I{folder}"));
     }
+    command.args(flags);
     // What the engine's own programs are made with.
     command.arg(format!("-I{}/../thirdparty", env!("SDCPP_NATIVE_INCLUDE")));
     command.arg(format!("-L{}", env!("SDCPP_NATIVE_SHIM_LIB"))).arg("-lsdcpp_shim");

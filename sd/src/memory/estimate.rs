@@ -4,7 +4,7 @@ use super::{
     job::Job,
     model::{Bytes, Evaluation, Frames, ModelFacts, Share},
     needs::{Module, Needs},
-    placement::{DeviceMemory, Kept, Placement},
+    placement::{DeviceMemory, Kept, Placement, with_convolutions},
 };
 use crate::{
     Architecture, Component, Device, Error, ImageRequest, ModelConfig, Result, VideoRequest,
@@ -19,6 +19,10 @@ use std::collections::BTreeMap;
 /// For the compute buffers the engine's graphs are gone through with the sizes of this model and
 /// request, and ggml's rules of which tensor gets which part of a buffer. `docs/memory.md` says how
 /// far they are from what was measured.
+///
+/// A part is taken to be computed on the processor unless [`ModelConfig::backend`] names another
+/// device for it: that decides how convolutions are computed, unless
+/// [`ModelConfig::vae_conv_direct`] and [`ModelConfig::diffusion_conv_direct`] say it.
 ///
 /// ```no_run
 /// use sdcpp::{ImageRequest, MemoryEstimate, ModelConfig};
@@ -235,7 +239,7 @@ fn weights(facts: &ModelFacts, job: &Job) -> Vec<PartMemory> {
 }
 
 fn facts(config: &ModelConfig) -> Result<ModelFacts> {
-    ModelFacts::of(config)?.ok_or_else(|| Error::Unsupported {
+    ModelFacts::of(&with_convolutions(config, &[]))?.ok_or_else(|| Error::Unsupported {
         what: format!("an estimate for {}", main_file(config).display()),
         reason: "its headers tell of no diffusion model; pickle checkpoints are not read"
             .to_owned(),

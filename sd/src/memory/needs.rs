@@ -16,17 +16,19 @@ pub(super) enum Module {
     Vae,
     ControlNet,
     PhotoMaker,
+    Upscaler,
 }
 
 impl Module {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::TextEncoder,
         Self::ClipVision,
         Self::Diffusion,
         Self::Vae,
         Self::ControlNet,
         Self::PhotoMaker,
+        Self::Upscaler,
     ];
 
     /// Its names in specifications of devices, without dashes.
@@ -49,6 +51,7 @@ impl Module {
             Self::Vae => &["vae", "firststage", "autoencoder", "tae"],
             Self::ControlNet => &["controlnet", "control"],
             Self::PhotoMaker => &["photomaker", "photomakerid", "pmid", "photo"],
+            Self::Upscaler => &["upscaler", "esrgan", "hires"],
         }
     }
 

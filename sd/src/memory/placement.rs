@@ -61,8 +61,12 @@ impl<'a> Spec<'a> {
 
 impl<'a> Placement<'a> {
     pub(super) fn new(config: &'a ModelConfig, devices: &'a [Device]) -> Self {
-        let spec = |text: &'a Option<String>| Spec(text.as_deref().unwrap_or_default());
-        Self { devices, compute: spec(&config.backend), weights: spec(&config.params_backend) }
+        Self::of(config.backend.as_deref(), config.params_backend.as_deref(), devices)
+    }
+
+    fn of(compute: Option<&'a str>, weights: Option<&'a str>, devices: &'a [Device]) -> Self {
+        let spec = |text: Option<&'a str>| Spec(text.unwrap_or_default());
+        Self { devices, compute: spec(compute), weights: spec(weights) }
     }
 
     /// The device that a module is computed on.
@@ -80,6 +84,16 @@ impl<'a> Placement<'a> {
             Some(name) => Kept::On(self.named(name)),
             None => Kept::On(self.computed(module)),
         }
+    }
+
+    /// Whether a module is computed on the processor; without a list of devices, as far as the
+    /// configuration tells.
+    fn on_processor(&self, module: Module) -> bool {
+        if self.devices.is_empty() {
+            let device = self.compute.of(module);
+            return device.is_none_or(|name| name.to_ascii_lowercase().starts_with("cpu"));
+        }
+        self.kind(&self.computed(module)) == DeviceKind::Cpu
     }
 
     pub(super) fn kind(&self, name: &str) -> DeviceKind {
@@ -110,6 +124,23 @@ impl<'a> Placement<'a> {
             .find_map(|kind| self.devices.iter().find(|device| device.kind == *kind))
             .map_or_else(|| self.processor(), |device| device.name.clone())
     }
+}
+
+/// The configuration with its choice of convolutions, where it leaves that open: direct on the
+/// processor. Devices are those of the engine; without any, the configuration's words decide.
+pub(crate) fn with_convolutions(config: &ModelConfig, devices: &[Device]) -> ModelConfig {
+    let placement = Placement::new(config, devices);
+    let chosen = |set: Option<bool>, module| set.or_else(|| Some(placement.on_processor(module)));
+    ModelConfig {
+        diffusion_conv_direct: chosen(config.diffusion_conv_direct, Module::Diffusion),
+        vae_conv_direct: chosen(config.vae_conv_direct, Module::Vae),
+        ..config.clone()
+    }
+}
+
+/// Whether an upscaler with this [`backend`](crate::UpscalerConfig::backend) computes on the processor.
+pub(crate) fn upscales_on_processor(backend: Option<&str>, devices: &[Device]) -> bool {
+    Placement::of(backend, None, devices).on_processor(Module::Upscaler)
 }
 
 #[cfg(test)]
@@ -147,6 +178,29 @@ mod tests {
         let placement = Placement::new(&config, &both);
         assert_eq!(placement.kept(model), Kept::On("CPU".to_owned()));
         assert_eq!(placement.kept(vae), Kept::Disk);
+    }
+
+    #[test]
+    fn convolutions_are_direct_on_the_processor() {
+        let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
+        let cpu = devices(&[("CPU", DeviceKind::Cpu)]);
+        let chosen = |config: ModelConfig, devices: &[Device]| {
+            let config = with_convolutions(&config, devices);
+            (config.diffusion_conv_direct.unwrap(), config.vae_conv_direct.unwrap())
+        };
+        let config = || ModelConfig::new("m");
+        assert_eq!(chosen(config(), &cpu), (true, true));
+        assert_eq!(chosen(config(), &both), (false, false));
+        assert_eq!(chosen(config().backend("cuda0,vae=cpu"), &both), (false, true));
+        assert_eq!(chosen(config().backend("Cpu"), &both), (true, true));
+        assert_eq!(chosen(config().vae_conv_direct(true), &both), (false, true));
+        assert_eq!(chosen(config().vae_conv_direct(false), &cpu), (true, false));
+        for (backend, direct) in [(None, false), (Some("upscaler=cpu"), true), (Some("cpu"), true)] {
+            assert_eq!(upscales_on_processor(backend, &both), direct, "{backend:?}");
+        }
+        // No engine is asked.
+        assert_eq!(chosen(config(), &[]), (true, true));
+        assert_eq!(chosen(config().backend("vulkan0,vae=cpu"), &[]), (false, true));
     }
 
     proptest! {

@@ -64,12 +64,12 @@ pub(crate) struct EngineOptions {
     /// Flash attention in the diffusion model only
     #[arg(long)]
     diffusion_fa: bool,
-    /// Direct convolution in the diffusion model
-    #[arg(long)]
-    diffusion_conv_direct: bool,
-    /// Direct convolution in the VAE
-    #[arg(long)]
-    vae_conv_direct: bool,
+    /// Direct convolution in the diffusion model [default: on the processor]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    diffusion_conv_direct: Option<bool>,
+    /// Direct convolution in the VAE [default: on the processor]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    vae_conv_direct: Option<bool>,
     /// TAESD for previews only, the VAE for the picture
     #[arg(long)]
     taesd_preview_only: bool,
@@ -164,6 +164,8 @@ impl EngineOptions {
         config.prediction = self.prediction.or(config.prediction);
         config.lora_apply_mode = self.lora_apply_mode.unwrap_or(config.lora_apply_mode);
         config.mmap = self.mmap.then_some(true).or(config.mmap);
+        config.diffusion_conv_direct = self.diffusion_conv_direct.or(config.diffusion_conv_direct);
+        config.vae_conv_direct = self.vae_conv_direct.or(config.vae_conv_direct);
         config.vae_format = self.vae_format.or(config.vae_format);
         config.backend = self.backend().or(config.backend.take());
         config.params_backend = self.params_backend().or(config.params_backend.take());
@@ -175,8 +177,6 @@ impl EngineOptions {
             (&mut config.stream_layers, self.stream_layers),
             (&mut config.flash_attention, self.fa),
             (&mut config.diffusion_flash_attention, self.diffusion_fa),
-            (&mut config.diffusion_conv_direct, self.diffusion_conv_direct),
-            (&mut config.vae_conv_direct, self.vae_conv_direct),
             (&mut config.taesd_preview_only, self.taesd_preview_only),
             (&mut config.circular_x, self.circular || self.circularx),
             (&mut config.circular_y, self.circular || self.circulary),

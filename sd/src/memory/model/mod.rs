@@ -95,10 +95,10 @@ impl ModelFacts {
             control: config.control_net.is_some(),
             diffusion_ways: Ways {
                 // The engine sets it for U-Nets alone.
-                direct: config.diffusion_conv_direct && architecture.is_unet(),
+                direct: config.diffusion_conv_direct == Some(true) && architecture.is_unet(),
                 flash: flash || config.diffusion_flash_attention,
             },
-            vae_ways: Ways { direct: config.vae_conv_direct, flash },
+            vae_ways: Ways { direct: config.vae_conv_direct == Some(true), flash },
         }))
     }
 }

@@ -1,0 +1,182 @@
+// Compares the kernels of sd-sys/kernels with ggml's reference code, on random shapes: those that the engine
+// was built with, by graphs and with one to three threads, and those for AVX2, which are compiled here.
+// Prints how many nodes were computed by which, and ends with 1 at the first difference.
+#define sdcpp_compute_forward compute_forward_here
+#define sdcpp_work_size work_size_here
+#define ggml_barrier barrier_here
+#define ggml_threadpool_chunk_set chunk_set_here
+#define ggml_threadpool_chunk_add chunk_add_here
+#include "../../sd-sys/kernels/kernels.cpp"
+#undef sdcpp_compute_forward
+#undef sdcpp_work_size
+
+// One thread's: ggml's own are of a pool that has begun a graph.
+static int next_chunk = 0;
+extern "C" void barrier_here(ggml_threadpool *) {}
+extern "C" void chunk_set_here(ggml_threadpool *, int value) { next_chunk = value; }
+extern "C" int chunk_add_here(ggml_threadpool *, int value) {
+    const int chunk = next_chunk;
+    next_chunk += value;
+    return chunk;
+}
+
+#include "ggml-cpu.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <random>
+#include <vector>
+
+static std::mt19937 random_numbers(42);
+
+static int between(int least, int most) {
+    return least + static_cast<int>(random_numbers() % static_cast<unsigned>(most - least + 1));
+}
+
+static void fill(ggml_tensor * tensor) {
+    std::normal_distribution<float> normal;
+    for (int64_t i = 0; i < ggml_nelements(tensor); i++) {
+        const float value = normal(random_numbers);
+        if (tensor->type == GGML_TYPE_F16) {
+            static_cast<ggml_fp16_t *>(tensor->data)[i] = ggml_fp32_to_fp16(value);
+        } else {
+            static_cast<float *>(tensor->data)[i] = value;
+        }
+    }
+}
+
+using Context = std::unique_ptr<ggml_context, decltype(&ggml_free)>;
+
+static Context context() {
+    return Context(ggml_init({size_t{64} << 20, nullptr, false}), ggml_free);
+}
+
+static std::vector<float> numbers(const ggml_tensor * tensor) {
+    const float * data = static_cast<const float *>(tensor->data);
+    return std::vector<float>(data, data + ggml_nelements(tensor));
+}
+
+// By a graph, as the engine does.
+static std::vector<float> computed(ggml_context * in, ggml_tensor * node, int threads, bool reference) {
+    ggml_cgraph * graph = ggml_new_graph(in);
+    ggml_build_forward_expand(graph, node);
+    ggml_cplan plan = ggml_graph_plan(graph, threads, nullptr);
+    std::vector<uint8_t> work(plan.work_size + 1);
+    plan.work_data = work.data();
+    plan.use_ref = reference;
+    if (ggml_graph_compute(graph, &plan) != GGML_STATUS_SUCCESS) {
+        std::fputs("a graph was not computed\n", stderr);
+        std::exit(1);
+    }
+    return numbers(node);
+}
+
+// By the code above, on one thread. Empty if it leaves the node to ggml.
+static std::vector<float> computed_here(ggml_tensor * node) {
+    const size_t size = work_size_here(node, 1);
+    // What is not written must not be met with.
+    std::vector<uint8_t> work(size + 1, 0xff);
+    ggml_compute_params params = {};
+    params.nth = 1;
+    params.wsize = size;
+    params.wdata = work.data();
+    std::fill_n(static_cast<float *>(node->data), ggml_nelements(node), std::numeric_limits<float>::quiet_NaN());
+    if (!compute_forward_here(&params, node)) {
+        if (size != 0) {
+            std::fputs("work memory for a node that is left to ggml\n", stderr);
+            std::exit(1);
+        }
+        return {};
+    }
+    return numbers(node);
+}
+
+static void compare(const char * what, const ggml_tensor * node, const std::vector<float> & ours,
+                    const std::vector<float> & reference, double summands) {
+    // ggml rounds to 16 bits before it multiplies, where the weights have 16; the kernels do not.
+    const bool rounds = node->src[0]->type == GGML_TYPE_F16;
+    const double allowed = (rounds ? 4e-3 : 4e-5) * std::sqrt(summands) + 1e-4;
+    for (size_t i = 0; i < reference.size(); i++) {
+        if (!(std::fabs(ours[i] - reference[i]) <= allowed)) {
+            std::fprintf(stderr, "%s: number %zu of %s is %g in place of %g (%lld x %lld x %lld x %lld)\n", what, i,
+                         ggml_op_name(node->op), ours[i], reference[i], (long long)node->ne[0], (long long)node->ne[1],
+                         (long long)node->ne[2], (long long)node->ne[3]);
+            std::exit(1);
+        }
+    }
+}
+
+static int by_engine = 0;
+static int by_avx2 = 0;
+
+#ifdef SDCPP_KERNELS
+extern "C" size_t sdcpp_work_size(const ggml_tensor * node, int threads);
+#else
+static size_t sdcpp_work_size(const ggml_tensor *, int) { return 0; }
+#endif
+
+static void check(ggml_context * in, ggml_tensor * node, double summands) {
+    const std::vector<float> reference = computed(in, node, 1, true);
+    const std::vector<float> ours = computed(in, node, 1, false);
+    compare("the engine", node, ours, reference, summands);
+    if (sdcpp_work_size(node, 1) > 0) {
+        by_engine++;
+        for (int threads = 2; threads <= 3; threads++) {
+            if (computed(in, node, threads, false) != ours) {
+                std::fprintf(stderr, "%d threads change the result of %s\n", threads, ggml_op_name(node->op));
+                std::exit(1);
+            }
+        }
+    }
+    const std::vector<float> here = computed_here(node);
+    if (!here.empty()) {
+        by_avx2++;
+        compare("AVX2", node, here, reference, summands);
+    }
+}
+
+static void product() {
+    const Context in = context();
+    const ggml_type type = between(0, 1) == 0 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+    const int64_t k = between(1, 600);
+    const int64_t repeat = between(1, 2);
+    const int64_t planes = between(1, 2);
+    ggml_tensor * a = ggml_new_tensor_4d(in.get(), type, k, between(1, 220), planes, 1);
+    ggml_tensor * b = ggml_new_tensor_4d(in.get(), GGML_TYPE_F32, k, between(1, 220), planes * repeat, between(1, 2));
+    fill(a);
+    fill(b);
+    // Rows that lie apart, as those of one head of many do.
+    if (k > 64 && between(0, 2) == 0) {
+        a = ggml_view_4d(in.get(), a, k - 40, a->ne[1], a->ne[2], 1, a->nb[1], a->nb[2], a->nb[3], 0);
+        b = ggml_view_4d(in.get(), b, k - 40, b->ne[1], b->ne[2], b->ne[3], b->nb[1], b->nb[2], b->nb[3], 160);
+    }
+    check(in.get(), ggml_mul_mat(in.get(), a, b), static_cast<double>(k));
+}
+
+static void convolution() {
+    const Context in = context();
+    const ggml_type type = between(0, 1) == 0 ? GGML_TYPE_F32 : GGML_TYPE_F16;
+    const int width = between(1, 5);
+    const int height = between(1, 5);
+    const int channels = between(1, 40);
+    ggml_tensor * kernel = ggml_new_tensor_4d(in.get(), type, width, height, channels, between(1, 40));
+    ggml_tensor * image =
+        ggml_new_tensor_4d(in.get(), GGML_TYPE_F32, between(10, 80), between(10, 50), channels, between(1, 2));
+    fill(kernel);
+    fill(image);
+    ggml_tensor * node = ggml_conv_2d_direct(in.get(), kernel, image, between(1, 2), between(1, 2), between(0, 3),
+                                             between(0, 3), between(1, 2), between(1, 2));
+    check(in.get(), node, static_cast<double>(width * height * channels));
+}
+
+int main() {
+    ggml_cpu_init();
+    for (int i = 0; i < 300; i++) {
+        product();
+        convolution();
+    }
+    std::printf("engine %d\navx2 %d\n", by_engine, by_avx2);
+}
