@@ -195,7 +195,8 @@ mod tests {
         assert_eq!(chosen(config().backend("Cpu"), &both), (true, true));
         assert_eq!(chosen(config().vae_conv_direct(true), &both), (false, true));
         assert_eq!(chosen(config().vae_conv_direct(false), &cpu), (true, false));
-        for (backend, direct) in [(None, false), (Some("upscaler=cpu"), true), (Some("cpu"), true)] {
+        for (backend, direct) in [(None, false), (Some("upscaler=cpu"), true), (Some("cpu"), true)]
+        {
             assert_eq!(upscales_on_processor(backend, &both), direct, "{backend:?}");
         }
         // No engine is asked.
