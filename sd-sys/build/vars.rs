@@ -28,6 +28,7 @@ pub(crate) fn rerun_rules() {
         BUILD_DIR,
         LIBRARY_DIR,
         SKIP_FIXES,
+        "CUDA_HOME",
         "DOCS_RS",
         "LIBCLANG_PATH",
     ] {
@@ -104,6 +105,12 @@ pub(crate) fn cmake_args() -> Result<Vec<(String, String)>, Fail> {
             })
         })
         .collect()
+}
+
+/// The value of one of these options. A type may be behind its name: `-DNAME:PATH=VALUE`.
+pub(crate) fn cmake_arg(name: &str) -> Result<Option<String>, Fail> {
+    let is_named = |given: &str| given.split(':').next() == Some(name);
+    Ok(cmake_args()?.into_iter().rev().find_map(|(given, value)| is_named(&given).then_some(value)))
 }
 
 pub(crate) fn skipped_fixes() -> Vec<String> {

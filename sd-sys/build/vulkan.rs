@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// `VULKAN_SDK` or `-DVulkan_INCLUDE_DIR=…` in `SDCPP_CMAKE_ARGS`.
 pub(crate) fn headers(backends: &[Backend], folders: &Folders) -> Result<Option<PathBuf>, Fail> {
     let chosen = !vars::cargo("VULKAN_SDK").is_empty()
-        || vars::cmake_args()?.iter().any(|(name, _)| name == "Vulkan_INCLUDE_DIR");
+        || vars::cmake_arg("Vulkan_INCLUDE_DIR")?.is_some();
     if chosen || !backends.contains(&Backend::Vulkan) {
         return Ok(None);
     }

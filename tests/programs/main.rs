@@ -5,5 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/engine_library.rs"]
+mod engine_library;
 mod install;
 mod languages;
