@@ -102,6 +102,16 @@ need_libclang() {
     fi
 }
 
+# For the check of the scripts.
+need_shellcheck() {
+    have shellcheck && return 0
+    say "Installing ShellCheck ..."
+    install_by_system shellcheck ShellCheck shellcheck shellcheck && have shellcheck && return 0
+    say "ShellCheck is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install shellcheck"
+    exit 1
+}
+
 # For programs that are linked to the C library.
 need_pkg_config() {
     have pkg-config && return 0

@@ -1,6 +1,5 @@
 //! The install script, on what cargo has built with the tests.
 
-use crate::{common, engine_library};
 use std::{
     env, fs,
     os::unix::fs::symlink,
@@ -125,7 +124,9 @@ fn everything_is_installed_and_replaced_and_goes_again() {
 /// processor, so another backend's is asked for, and a processor's lies there under its name: that it
 /// has no such device only the engine itself can say.
 #[test]
+#[cfg(feature = "dynamic")]
 fn engines_are_opened_from_the_librarys_folders() {
+    use crate::{common, engine_library};
     let folder = tempfile::tempdir().unwrap();
     let [prefix, engines, program] =
         ["prefix", "engines", "which_engine"].map(|name| folder.path().join(name));
