@@ -47,7 +47,7 @@ pub(crate) fn rerun_rules() {
 }
 
 /// Variables of compilers and CMake that decide about the machine code.
-const TOOLCHAIN: [&str; 17] = [
+const TOOLCHAIN: [&str; 18] = [
     "CC",
     "CXX",
     "CFLAGS",
@@ -62,6 +62,7 @@ const TOOLCHAIN: [&str; 17] = [
     "CUDACXX",
     "CUDAARCHS",
     "CUDAFLAGS",
+    "CUDAHOSTCXX",
     "CUDAToolkit_ROOT",
     "CUDA_PATH",
     "VULKAN_SDK",
