@@ -132,6 +132,7 @@ need_python() {
 }
 
 # For tests of the web page; sets `chromium`.
+# shellcheck disable=SC2034
 need_chromium() {
     local name
     for name in chromium chromium-browser google-chrome; do

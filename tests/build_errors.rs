@@ -166,7 +166,8 @@ fn half_a_toolkit() -> TempDir {
 fn without_what_a_backend_is_compiled_with() {
     let (source, path, empty) = (small_checkout(), only_compilers(), TempDir::new().unwrap());
     let vars = [("SDCPP_SOURCE_DIR", source.path()), ("PATH", path.path())];
-    let with = |more: (&'static str, &'static str)| [&vars[..], &[(more.0, Path::new(more.1))]].concat();
+    let with =
+        |more: (&'static str, &'static str)| [&vars[..], &[(more.0, Path::new(more.1))]].concat();
     let cuda = ["STATIC", "CUDA"];
     let advice = ["scripts/cuda-toolkit.sh", "nvidia-cuda-toolkit", "CUDA_HOME"];
     if !["/usr/local/cuda", "/opt/cuda"].iter().any(|toolkit| Path::new(toolkit).exists()) {
@@ -207,7 +208,7 @@ fn what_cmake_misses_is_told() {
         (cublas, "cuBLAS was not found"),
         ("find_package(CUDAToolkit 999 REQUIRED)\n", "the CUDA toolkit, or a part of it, was not"),
         ("find_package(Vulkan 999 REQUIRED)\n", "Vulkan, its loader as a rule, was not found"),
-        ("cmake_minimum_required(VERSION 999)\n", "this CMake is too old"),
+        ("cmake_minimum_required(VERSION 999.0)\n", "this CMake is too old"),
         ("message(FATAL_ERROR other)\n", "CMake could not build the engine"),
     ];
     for (end, what) in cases {

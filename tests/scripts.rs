@@ -51,7 +51,8 @@ impl Copy {
         for name in ["scripts", "tests", "bin"] {
             fs::create_dir(copy.path(name)).unwrap();
         }
-        for name in ["vendor", "sd-sys", "scripts/gpu-check.sh", "scripts/prerequisites.sh", "tests/native"]
+        for name in
+            ["vendor", "sd-sys", "scripts/gpu-check.sh", "scripts/prerequisites.sh", "tests/native"]
         {
             symlink(root().join(name), copy.path(name)).unwrap();
         }

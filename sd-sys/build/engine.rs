@@ -2,8 +2,8 @@
 //! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, stamp, toolkit,
-    vars,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, stamp,
+    toolkit, vars,
 };
 use std::{
     fs,

@@ -81,9 +81,8 @@ fn program(name: &str) -> Option<PathBuf> {
     if path.is_absolute() {
         return path.is_file().then(|| path.to_path_buf());
     }
-    let folders = |name: &str| {
-        env::split_paths(&env::var_os(name).unwrap_or_default()).collect::<Vec<_>>()
-    };
+    let folders =
+        |name: &str| env::split_paths(&env::var_os(name).unwrap_or_default()).collect::<Vec<_>>();
     let prefixes = folders("CMAKE_PREFIX_PATH").into_iter().map(|prefix| prefix.join("bin"));
     prefixes.chain(folders("PATH")).find_map(|folder| in_folder(&folder, name))
 }
