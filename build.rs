@@ -26,7 +26,7 @@ fn main() {
 }
 
 /// Writes `sdcpp.h` of the sources into the build's own folder. The committed one is
-/// `include/sdcpp.h`; `tests/capi_header.rs` compares them.
+/// `include/sdcpp.h`; `tests/capi/header.rs` compares them.
 fn write_header() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=cbindgen.toml");
     let mut builder =

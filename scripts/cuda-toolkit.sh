@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches NVIDIA's compiler and the libraries that the feature `cuda` is built with from PyPI, without
-# root, into .tools/cuda (about 2 GB), and prints the variables that make a build use it:
+# root, into .tools/cuda (1 GB), and prints the variables that make a build use it:
 #
 #   eval "$(scripts/cuda-toolkit.sh)" && scripts/engine-library.sh cuda
 #

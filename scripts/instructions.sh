@@ -25,7 +25,7 @@ count() {
 # Without what the start of the process needs.
 few=$(count 20)
 many=$(count 220)
-[ -n "$few" ] && [ -n "$many" ] || { say "Callgrind told no number"; exit 1; }
+if [ -z "$few" ] || [ -z "$many" ]; then say "Callgrind told no number"; exit 1; fi
 picture=$(((many - few) / 200))
 if [ "${1:-}" = --update ]; then
     echo "$picture" > "$known"

@@ -102,6 +102,16 @@ need_libclang() {
     fi
 }
 
+# For the check of the scripts.
+need_shellcheck() {
+    have shellcheck && return 0
+    say "Installing ShellCheck ..."
+    install_by_system shellcheck ShellCheck shellcheck shellcheck && have shellcheck && return 0
+    say "ShellCheck is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install shellcheck"
+    exit 1
+}
+
 # For programs that are linked to the C library.
 need_pkg_config() {
     have pkg-config && return 0
@@ -122,6 +132,7 @@ need_python() {
 }
 
 # For tests of the web page; sets `chromium`.
+# shellcheck disable=SC2034
 need_chromium() {
     local name
     for name in chromium chromium-browser google-chrome; do

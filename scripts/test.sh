@@ -15,6 +15,8 @@ step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 # A workspace of its own, with whisper.cpp.
 (cd tests/coexist && cargo clippy --all-targets --locked -- -D warnings)
+need_shellcheck
+shellcheck --external-sources scripts/*.sh examples/server/deploy/*.sh
 
 step "tests"
 cargo test --workspace --locked
@@ -31,6 +33,12 @@ step "packaged crates"
 rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* target/package \
     target/debug/.fingerprint/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
+for crate in target/package/*.crate; do
+    bytes=$(wc -c <"$crate")
+    say "${crate##*/}: $bytes bytes"
+    # What the registry takes.
+    [ "$bytes" -le $((10 * 1024 * 1024)) ] || { say "${crate##*/} is too large to be published"; exit 1; }
+done
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked

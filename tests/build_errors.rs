@@ -55,6 +55,8 @@ fn run_with(features: &[&str], vars: &[(&str, &Path)]) -> (bool, String) {
         let name = name.to_string_lossy();
         if name.starts_with("SDCPP_") && name != "SDCPP_BUILD_DIR"
             || name.starts_with("CARGO_FEATURE_")
+            || name.starts_with("CUDA")
+            || name == "CMAKE_PREFIX_PATH"
         {
             command.env_remove(&*name);
         }
@@ -75,7 +77,12 @@ fn run_with(features: &[&str], vars: &[(&str, &Path)]) -> (bool, String) {
 }
 
 fn fails_with(vars: &[(&str, &Path)], parts: &[&str]) {
-    let (ok, text) = run(vars);
+    feature_fails_with(&["STATIC"], vars, parts);
+}
+
+#[track_caller]
+fn feature_fails_with(features: &[&str], vars: &[(&str, &Path)], parts: &[&str]) {
+    let (ok, text) = run_with(features, vars);
     assert!(!ok, "{text}");
     for part in parts {
         assert!(text.contains(part), "{text}\nshould say {part:?}");
@@ -125,6 +132,91 @@ fn without_cmake_or_compiler() {
         &["CMake is needed", "apt install cmake", "pip install cmake"],
     );
     fails_with(&[("CXX", nowhere)], &["a C++17 compiler is needed", "build-essential"]);
+}
+
+/// A folder with the programs that every build needs, and no other, to be all of `PATH`.
+#[cfg(unix)]
+fn only_compilers() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let compilers = ["cc", "c++", "gcc", "g++", "clang", "clang++", "as", "ld", "ar", "ranlib"];
+    for name in ["cmake", "ninja", "make"].into_iter().chain(compilers) {
+        let path = std::env::var_os("PATH").unwrap();
+        let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file());
+        if let Some(program) = found {
+            std::os::unix::fs::symlink(program, folder.path().join(name)).unwrap();
+        }
+    }
+    folder
+}
+
+/// A CUDA toolkit that has a compiler, and nothing else.
+#[cfg(unix)]
+fn half_a_toolkit() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("bin")).unwrap();
+    let nvcc = folder.path().join("bin/nvcc");
+    fs::write(&nvcc, "#!/bin/sh\necho 'Cuda compilation tools, release 12.4'\n").unwrap();
+    fs::set_permissions(&nvcc, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+#[cfg(unix)]
+fn without_what_a_backend_is_compiled_with() {
+    let (source, path, empty) = (small_checkout(), only_compilers(), TempDir::new().unwrap());
+    let vars = [("SDCPP_SOURCE_DIR", source.path()), ("PATH", path.path())];
+    let with =
+        |more: (&'static str, &'static str)| [&vars[..], &[(more.0, Path::new(more.1))]].concat();
+    let cuda = ["STATIC", "CUDA"];
+    let advice = ["scripts/cuda-toolkit.sh", "nvidia-cuda-toolkit", "CUDA_HOME"];
+    if !["/usr/local/cuda", "/opt/cuda"].iter().any(|toolkit| Path::new(toolkit).exists()) {
+        feature_fails_with(&cuda, &vars, &["nvcc, NVIDIA's compiler, was not found"]);
+        feature_fails_with(&cuda, &vars, &advice);
+    }
+    let named = "CUDACXX=/no/such/nvcc, the compiler, was not found";
+    feature_fails_with(&cuda, &with(("CUDACXX", "/no/such/nvcc")), &[named, advice[0]]);
+
+    let sdk = [&vars[..], &[("VULKAN_SDK", empty.path())]].concat();
+    feature_fails_with(
+        &["STATIC", "VULKAN"],
+        &sdk,
+        &["glslc, which compiles the shaders, was not found", "apt install libvulkan-dev glslc"],
+    );
+}
+
+/// The engine's CMake fails as ggml's does, and its words are understood.
+#[test]
+#[cfg(unix)]
+fn what_cmake_misses_is_told() {
+    let (source, toolkit) = (small_checkout(), half_a_toolkit());
+    let path = only_compilers();
+    let vars = [
+        ("SDCPP_SOURCE_DIR", source.path()),
+        ("PATH", path.path()),
+        // CMake does not look there, so its finding it shows that it was told.
+        ("CUDA_HOME", toolkit.path()),
+        ("CUDAARCHS", Path::new("90-real")),
+    ];
+    let told = format!(
+        "if(NOT CMAKE_CUDA_COMPILER STREQUAL \"{}/bin/nvcc\")\nmessage(FATAL_ERROR not-told)\nendif()\n",
+        toolkit.path().display()
+    );
+    let engine = "file(WRITE a.c \"\")\nadd_library(stable-diffusion STATIC a.c)\n";
+    let cublas = "target_link_libraries(stable-diffusion PRIVATE CUDA::cublas)\n";
+    let cases = [
+        (cublas, "cuBLAS was not found"),
+        ("find_package(CUDAToolkit 999 REQUIRED)\n", "the CUDA toolkit, or a part of it, was not"),
+        ("find_package(Vulkan 999 REQUIRED)\n", "Vulkan, its loader as a rule, was not found"),
+        ("cmake_minimum_required(VERSION 999.0)\n", "this CMake is too old"),
+        ("message(FATAL_ERROR other)\n", "CMake could not build the engine"),
+    ];
+    for (end, what) in cases {
+        fs::write(source.path().join("CMakeLists.txt"), format!("{told}{engine}{end}")).unwrap();
+        let (ok, text) = run_with(&["STATIC", "CUDA"], &vars);
+        assert!(!ok && text.contains(what), "{end}: {text}");
+        assert!(text.contains("the build folder is") && !text.contains("not-told"), "{text}");
+    }
 }
 
 #[test]

@@ -100,12 +100,16 @@ fn a_search_finds_it_and_tells_why_not_another_backend() {
     }
 }
 
+/// Where the table's functions begin, in bytes.
+const FIRST_FUNCTION: usize = std::mem::offset_of!(sdcpp_sys::sdcpp_api, version);
+
 /// Compiles a library that is no engine of this version.
 fn false_engine(folder: &Path, defines: &[&str]) -> PathBuf {
     let path = folder.join("libfalse.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/native/false_engine.c");
     let mut command = common::native::c_compiler();
-    let functions = (size_of::<sdcpp_sys::sdcpp_api>() - 16) / size_of::<usize>();
+    let functions = size_of::<sdcpp_sys::sdcpp_api>() - FIRST_FUNCTION;
+    let functions = functions / size_of::<usize>();
     command.args(["-shared", "-fPIC", "-o"]).arg(&path).arg(source);
     command.arg(format!("-DFUNCTIONS={functions}"));
     command.args(defines.iter().map(|define| format!("-D{define}")));
@@ -133,6 +137,35 @@ fn what_is_no_engine_of_this_version_is_told() {
         assert_eq!(error.kind(), "library");
         let told = error.to_string();
         assert!(told.contains(part) && told.contains("libfalse.so"), "{defines:?}: {told}");
+    }
+}
+
+#[test]
+fn a_table_that_lacks_a_function_is_told_by_its_name() {
+    let abi = format!("ABI={}", sdcpp_sys::SDCPP_SHIM_ABI);
+    let size = format!("SIZE={}", size_of::<sdcpp_sys::sdcpp_api>());
+    let load_with = |headers: &str, missing: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let headers = format!("HEADERS=\"{headers}\"");
+        let missing = format!("MISSING={missing}");
+        load(&false_engine(folder.path(), &[&abi, &size, &headers, &missing])).map(|_| ())
+    };
+    // The headers that this program was built with are told where a library has others.
+    let told = load_with("0123", 0).unwrap_err().to_string();
+    let (_, headers) = told.split_once("than this crate (").unwrap();
+    let (headers, _) = headers.split_once(')').unwrap();
+
+    use std::mem::offset_of;
+    for (name, offset) in [
+        ("version", offset_of!(sdcpp_sys::sdcpp_api, version)),
+        ("context_free", offset_of!(sdcpp_sys::sdcpp_api, context_free)),
+        ("preprocess_canny", offset_of!(sdcpp_sys::sdcpp_api, preprocess_canny)),
+    ] {
+        let missing = (offset - FIRST_FUNCTION) / size_of::<usize>();
+        let error = load_with(headers, missing).unwrap_err();
+        assert_eq!(error.kind(), "library");
+        let told = error.to_string();
+        assert!(told.contains(&format!("the engine's table lacks `{name}`")), "{told}");
     }
 }
 

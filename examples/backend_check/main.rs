@@ -3,7 +3,7 @@
 //! machine that has no Rust.
 //!
 //! ```text
-//! SDCPP_LIBRARY=engines cargo run --release --example backend_check -- --backend vulkan --layouts sd15,sdxl
+//! SDCPP_LIBRARY=engines cargo run --release --example backend_check -- --backend vulkan
 //! ```
 //!
 //! The demo model's picture is compared with the one that the same engine draws on the processor. The
@@ -32,8 +32,8 @@ struct Options {
     /// cuda, hip, sycl, metal, vulkan or cpu; the best there is if it is left out
     #[arg(long)]
     backend: Option<Backend>,
-    /// Real-size layouts to measure: sd15, sdxl, or none
-    #[arg(long, value_delimiter = ',', default_value = "sd15")]
+    /// Real-size layouts to measure: sd15, sdxl, or none; by default both, on the processor sd15 alone
+    #[arg(long, value_delimiter = ',')]
     layouts: Vec<String>,
     /// Steps of each measured picture
     #[arg(long, default_value_t = 10)]
@@ -66,7 +66,7 @@ impl Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let mut options = Options::parse();
     let (engine, backend) = match options.backend {
         Some(backend) => (backend.engine()?, backend),
         None => {
@@ -75,6 +75,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             (best.engine, best.backend)
         }
     };
+    if options.layouts.is_empty() {
+        // SDXL would take hours on a processor.
+        let usual: &[&str] = if backend == Backend::Cpu { &["sd15"] } else { &["sd15", "sdxl"] };
+        options.layouts = usual.iter().map(|layout| (*layout).to_owned()).collect();
+    }
     let device = device(&engine, backend)?;
     println!("engine {}, device {device}\n", engine.commit());
     compare(&engine, &device, &options)?;

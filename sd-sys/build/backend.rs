@@ -55,6 +55,19 @@ impl Backend {
             Self::Metal => &["framework=Metal", "framework=MetalKit"],
         }
     }
+
+    /// Options for the engine's CMake, beside that which switches the backend on.
+    pub(crate) fn options(self) -> Vec<(String, String)> {
+        let off: &[_] = match self {
+            // ggml would use these where CMake finds them, and the list above could not say whether
+            // they are needed. A shared library is linked by CMake, which knows.
+            Self::Sycl if vars::feature("static") => {
+                &["GGML_SYCL_SUPPORT_LEVEL_ZERO", "GGML_SYCL_DNN"]
+            }
+            _ => &[],
+        };
+        off.iter().map(|name| ((*name).to_owned(), "OFF".to_owned())).collect()
+    }
 }
 
 /// The CPU is always in; these come on top.

@@ -2,7 +2,8 @@
 //! On request it makes one shared library of it, to be opened at run time.
 
 use crate::{
-    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, stamp, vars,
+    backend::Backend, fail::Fail, folders::Folders, headers, pin::Pin, source::Source, stamp,
+    toolkit, vars,
 };
 use std::{
     fs,
@@ -56,10 +57,11 @@ pub(crate) fn build(
 ) -> Result<Engine, Fail> {
     let tools = Tools::find()?;
     let mut options = options(pin, source, backends)?;
+    options.extend(toolkit::options(backends)?);
     if let Some(headers) = vulkan_headers {
         options.push(("Vulkan_INCLUDE_DIR".to_owned(), headers.display().to_string()));
     }
-    let key = key(source, &options, &tools, backends);
+    let key = key(source, &options, &tools, backends)?;
     let _lock = folders.lock_build(&key)?;
     let folder = folders.build(&key);
     let stamp = folder.join(".sdcpp-complete");
@@ -121,10 +123,10 @@ fn options(
 ) -> Result<Vec<(String, String)>, Fail> {
     let commit = source.commit.as_deref().unwrap_or("unknown");
     let version = if source.pinned { format!("pin-{}", pin.commit) } else { commit.to_owned() };
-    let backends: Vec<_> = backends.iter().map(|backend| backend.name()).collect();
+    let names: Vec<_> = backends.iter().map(|backend| backend.name()).collect();
     let mut options: Vec<(String, String)> = [
         ("SDCPP_SOURCE", source.folder.display().to_string()),
-        ("SDCPP_BACKENDS", backends.join(";")),
+        ("SDCPP_BACKENDS", names.join(";")),
         ("SDCPP_NATIVE", on(vars::native())),
         ("SDCPP_OPENMP", on(vars::feature("openmp"))),
         ("SDCPP_BUILD_COMMIT", commit.to_owned()),
@@ -132,6 +134,9 @@ fn options(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    for backend in backends {
+        options.extend(backend.options());
+    }
     options.extend(vars::cmake_args()?);
     Ok(options)
 }
@@ -146,7 +151,7 @@ fn key(
     options: &[(String, String)],
     tools: &Tools,
     backends: &[Backend],
-) -> String {
+) -> Result<String, Fail> {
     let mut text = format!("{}\n{}\n{options:?}\n", source.key, vars::cargo("TARGET"));
     text += &headers::short_hash(PROJECT.map(|(_, project)| project.as_bytes()));
     text += &format!("{}ninja={}\n{:?}\n", tools.compilers, tools.ninja, vars::toolchain());
@@ -154,11 +159,10 @@ fn key(
         text += &processor_features();
     }
     if backends.contains(&Backend::Cuda) {
-        let named = vars::cargo("CUDACXX");
-        let nvcc = if named.is_empty() { "nvcc" } else { &named };
-        text += &last_line_of_version(Path::new(nvcc)).unwrap_or_default();
+        let version = toolkit::nvcc()?.and_then(|nvcc| last_line_of_version(&nvcc.path));
+        text += &version.unwrap_or_default();
     }
-    headers::short_hash([text.as_bytes()])
+    Ok(headers::short_hash([text.as_bytes()]))
 }
 
 /// A build tuned for one processor must not be reused on another that shares the folder.
@@ -298,13 +302,23 @@ impl Cmake<'_> {
         // The crate reports failures by panicking, and its message is kept for the user.
         let run = panic::catch_unwind(AssertUnwindSafe(|| config.build()));
         run.map(|_| ()).map_err(|_| {
-            Fail::new("CMake could not build the engine; its output is above")
+            let missing = self.complaint().as_deref().and_then(toolkit::missing);
+            missing
+                .unwrap_or_else(|| {
+                    Fail::new("CMake could not build the engine; its output is above")
+                        .advise("an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause")
+                        .advise("out of memory is another: build with fewer jobs, cargo build -j 1")
+                })
                 .advise(format!("the build folder is {}", self.folder.display()))
-                .advise(
-                    "an old CMake (below 3.14) or compiler (below gcc 9, clang 10) is a usual cause",
-                )
-                .advise("out of memory is another: build with fewer jobs, cargo build -j 1")
         })
+    }
+
+    /// What CMake says when it fails before anything is compiled. Its output went to the user, so it
+    /// is asked once more, with the values that it has kept.
+    fn complaint(&self) -> Option<String> {
+        let output = Command::new(cmake_program()).arg(self.folder.join("build")).output().ok()?;
+        let text = [output.stdout, output.stderr].concat();
+        (!output.status.success()).then(|| String::from_utf8_lossy(&text).into_owned())
     }
 }
 

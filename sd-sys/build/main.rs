@@ -13,6 +13,7 @@ mod pin;
 mod shim;
 mod source;
 mod stamp;
+mod toolkit;
 mod vars;
 mod vulkan;
 

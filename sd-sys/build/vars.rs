@@ -28,6 +28,7 @@ pub(crate) fn rerun_rules() {
         BUILD_DIR,
         LIBRARY_DIR,
         SKIP_FIXES,
+        "CUDA_HOME",
         "DOCS_RS",
         "LIBCLANG_PATH",
     ] {
@@ -46,7 +47,7 @@ pub(crate) fn rerun_rules() {
 }
 
 /// Variables of compilers and CMake that decide about the machine code.
-const TOOLCHAIN: [&str; 17] = [
+const TOOLCHAIN: [&str; 18] = [
     "CC",
     "CXX",
     "CFLAGS",
@@ -61,6 +62,7 @@ const TOOLCHAIN: [&str; 17] = [
     "CUDACXX",
     "CUDAARCHS",
     "CUDAFLAGS",
+    "CUDAHOSTCXX",
     "CUDAToolkit_ROOT",
     "CUDA_PATH",
     "VULKAN_SDK",
@@ -104,6 +106,12 @@ pub(crate) fn cmake_args() -> Result<Vec<(String, String)>, Fail> {
             })
         })
         .collect()
+}
+
+/// The value of one of these options. A type may be behind its name: `-DNAME:PATH=VALUE`.
+pub(crate) fn cmake_arg(name: &str) -> Result<Option<String>, Fail> {
+    let is_named = |given: &str| given.split(':').next() == Some(name);
+    Ok(cmake_args()?.into_iter().rev().find_map(|(given, value)| is_named(&given).then_some(value)))
 }
 
 pub(crate) fn skipped_fixes() -> Vec<String> {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// The folder of the headers that the engine is compiled with, unless the user chose his own by
 /// `VULKAN_SDK` or `-DVulkan_INCLUDE_DIR=…` in `SDCPP_CMAKE_ARGS`.
 pub(crate) fn headers(backends: &[Backend], folders: &Folders) -> Result<Option<PathBuf>, Fail> {
-    let chosen = !vars::cargo("VULKAN_SDK").is_empty()
-        || vars::cmake_args()?.iter().any(|(name, _)| name == "Vulkan_INCLUDE_DIR");
+    let chosen =
+        !vars::cargo("VULKAN_SDK").is_empty() || vars::cmake_arg("Vulkan_INCLUDE_DIR")?.is_some();
     if chosen || !backends.contains(&Backend::Vulkan) {
         return Ok(None);
     }

@@ -14,6 +14,17 @@ struct api {
 int something_else(void) { return 1; }
 #elif defined(NO_TABLE)
 const void* sdcpp_shim_api(void) { return NULL; }
+#elif defined(MISSING)
+/* All functions but one. None of them is ever called. */
+static void function(void) {}
+
+const void* sdcpp_shim_api(void) {
+    static struct api api = {ABI, SIZE, HEADERS, {NULL}};
+    for (int i = 0; i < FUNCTIONS; i++) {
+        api.functions[i] = i == MISSING ? NULL : (void*)function;
+    }
+    return &api;
+}
 #else
 const void* sdcpp_shim_api(void) {
     static const struct api api = {ABI, SIZE, HEADERS, {NULL}};

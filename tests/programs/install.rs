@@ -120,6 +120,52 @@ fn everything_is_installed_and_replaced_and_goes_again() {
     assert_eq!(files(&prefix), ["lib/of-another.so"]);
 }
 
+/// The C library looks for engines in its own folder, and in `sdcpp/` there. It holds an engine for the
+/// processor, so another backend's is asked for, and a processor's lies there under its name: that it
+/// has no such device only the engine itself can say.
+#[test]
+#[cfg(feature = "dynamic")]
+fn engines_are_opened_from_the_librarys_folders() {
+    use crate::{common, engine_library};
+    let folder = tempfile::tempdir().unwrap();
+    let [prefix, engines, program] =
+        ["prefix", "engines", "which_engine"].map(|name| folder.path().join(name));
+    let name = engine_library::name("sycl");
+    let library = engine_library::folder("cpu").join(engine_library::name("cpu"));
+    fs::create_dir(&engines).unwrap();
+    symlink(library, engines.join(&name)).unwrap();
+    let mut command = script();
+    command.arg("--prefix").arg(&prefix).arg("--built").arg(built());
+    run(command.arg("--engine").arg(&engines));
+
+    let lib = prefix.join("lib");
+    let mut compiler = common::native::c_compiler();
+    compiler.arg(root().join("tests/native/which_engine.c")).arg("-o").arg(&program);
+    compiler.arg(format!("-I{}", prefix.join("include").display()));
+    run(compiler.arg(format!("-L{}", lib.display())).arg("-lsdcpp_capi"));
+    let ask = || {
+        let mut command = Command::new(&program);
+        command.env("LD_LIBRARY_PATH", &lib).env_remove("SDCPP_LIBRARY");
+        run(command.arg("sycl"))
+    };
+    let own = [lib.join("sdcpp").join(&name), lib.join(&name)];
+    let told = ask();
+    assert!(told.contains("backend_unavailable") && told.contains("only CPU"), "{told}");
+    assert!(told.contains(&format!("open: {}", own[0].display())), "{told}");
+
+    fs::rename(&own[0], &own[1]).unwrap();
+    let told = ask();
+    assert!(told.contains("only CPU"), "{told}");
+    assert!(told.contains(&format!("open: {}", own[1].display())), "{told}");
+
+    fs::remove_file(&own[1]).unwrap();
+    let told = ask();
+    assert!(told.contains("library_not_found") && !told.contains("open:"), "{told}");
+    for folder in [lib.join("sdcpp"), lib] {
+        assert!(told.contains(folder.to_str().unwrap()), "{told}");
+    }
+}
+
 #[track_caller]
 fn refused(arguments: &[&str], code: i32, part: &str) {
     let output = script().args(arguments).output().unwrap();

@@ -5,5 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "dynamic")]
+#[path = "../common/engine_library.rs"]
+mod engine_library;
 mod install;
 mod languages;

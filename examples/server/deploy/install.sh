@@ -19,7 +19,10 @@ esac
 case "$prefix" in /*) ;; *) say "the prefix must be an absolute path, and is: $prefix"; exit 2 ;; esac
 # Before the minutes that a build takes.
 mkdir -p "$prefix/bin" "$prefix/lib/sdcpp"
-[ -w "$prefix/bin" ] && [ -w "$prefix/lib/sdcpp" ] || { say "cannot write to $prefix: use sudo"; exit 1; }
+if [ ! -w "$prefix/bin" ] || [ ! -w "$prefix/lib/sdcpp" ]; then
+    say "cannot write to $prefix: use sudo"
+    exit 1
+fi
 
 runtime=()
 if [ "$backend" = cuda ] && ! have nvcc; then
