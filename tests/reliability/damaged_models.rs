@@ -78,8 +78,7 @@ fn as_safetensors(model: &Path) -> Vec<u8> {
 
 #[test]
 fn any_damage_to_a_model_is_drawn_with_or_refused_in_words() {
-    const TEST: &str =
-        "damaged_models::any_damage_to_a_model_is_drawn_with_or_refused_in_words";
+    const TEST: &str = "damaged_models::any_damage_to_a_model_is_drawn_with_or_refused_in_words";
     application(TEST, |_| {
         let count = cases(16, 1000);
         let start = Instant::now();

@@ -53,7 +53,10 @@ unsafe extern "C" fn generate_broken(
 
 #[test]
 fn what_the_shim_catches_costs_one_context_and_no_more() {
-    application("in_process::what_the_shim_catches_costs_one_context_and_no_more", fail_and_replace);
+    application(
+        "in_process::what_the_shim_catches_costs_one_context_and_no_more",
+        fail_and_replace,
+    );
 }
 
 fn fail_and_replace(pictures: &mut Pictures) -> Row {

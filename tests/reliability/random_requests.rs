@@ -98,9 +98,8 @@ fn any_request_to_a_context_is_drawn_or_refused_in_words() {
     const TEST: &str = "random_requests::any_request_to_a_context_is_drawn_or_refused_in_words";
     application(TEST, |pictures| {
         let count = cases(100, 2000);
-        let pool =
-            ContextPool::open(&Engine::linked().unwrap(), common::demo_config(), patient())
-                .unwrap();
+        let pool = ContextPool::open(&Engine::linked().unwrap(), common::demo_config(), patient())
+            .unwrap();
         let start = Instant::now();
         let kinds = storm(&pool, 1_000_000, count, pictures);
         Row::new(
