@@ -1,8 +1,10 @@
 //! How long a stop takes: `scripts/cancel-latency.sh`.
 //!
 //! A stop is obeyed when the engine asks for it, so the time between two questions is the latency. It is
-//! taken for every pair of questions of a picture, as processor time with one thread, which does not
-//! depend on what else the machine does, and compared with cancels at moments spread over a picture.
+//! taken for every pair of questions of a picture, and compared with cancels at moments spread over a
+//! picture. `SDCPP_CANCEL_LATENCY_CLOCK` says what is measured: `processor` (the default) time with one
+//! thread, which does not depend on what else the machine does, or `wall`, as a user waits, with two
+//! threads on an idle machine.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
@@ -28,19 +30,54 @@ const CANCELS: u32 = 8;
 /// The gaps between two questions, by the engine's number of the stage.
 static GAPS: Mutex<BTreeMap<i32, Vec<Duration>>> = Mutex::new(BTreeMap::new());
 
-/// Processor time of this thread.
-fn thread_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock writes into a value that lives.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+enum Clock {
+    Processor,
+    Wall,
 }
 
-fn note_gaps() {
+impl Clock {
+    fn asked() -> Self {
+        match std::env::var("SDCPP_CANCEL_LATENCY_CLOCK").as_deref() {
+            Ok("processor") | Err(_) => Self::Processor,
+            Ok("wall") => Self::Wall,
+            Ok(other) => panic!("SDCPP_CANCEL_LATENCY_CLOCK is {other}; allowed: processor, wall"),
+        }
+    }
+
+    fn threads(self) -> u32 {
+        match self {
+            Self::Processor => 1,
+            Self::Wall => 2,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Processor => "one thread, processor time",
+            Self::Wall => "two threads, by the clock",
+        }
+    }
+
+    /// The time of the calling thread, or of all; only differences mean something.
+    fn now(self) -> Duration {
+        let clock = match self {
+            Self::Processor => libc::CLOCK_THREAD_CPUTIME_ID,
+            Self::Wall => libc::CLOCK_MONOTONIC,
+        };
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the clock writes into a value that lives.
+        assert_eq!(unsafe { libc::clock_gettime(clock, &mut time) }, 0);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+}
+
+fn note_gaps(clock: Clock) {
     // The questions are of another thread.
     let mut last = None;
     questions::listen(move |stage, _| {
-        let now = thread_time();
+        let now = clock.now();
         if let Some(last) = last {
             GAPS.lock().unwrap().entry(stage).or_default().push(now - last);
         }
@@ -59,15 +96,18 @@ fn summary(times: &mut [Duration]) -> (f64, f64) {
 }
 
 fn measure(name: &str, config: ModelConfig, request: &ImageRequest) {
+    let clock = Clock::asked();
+    let config = config.threads(clock.threads());
     let mut context = Context::open(&questions::engine(), config, Watch::new()).unwrap();
     // Reads the weights.
     context.generate(request).unwrap();
-    note_gaps();
+    note_gaps(clock);
     let start = Instant::now();
     let whole = context.generate(request).unwrap();
     let takes = start.elapsed();
     questions::listen(|_, _| {});
-    println!("\n{name}: {:.1} s by the clock", takes.as_secs_f64());
+    println!("\n{name}, {}: a picture of {:.1} s", clock.words(), takes.as_secs_f64());
+    let mut row = format!("| {name}, {} | {:.1} |", clock.words(), takes.as_secs_f64());
     println!(
         "| stage | takes, ms | questions | median gap, ms | longest gap, ms |\n|---|---|---|---|---|"
     );
@@ -81,6 +121,7 @@ fn measure(name: &str, config: ModelConfig, request: &ImageRequest) {
         let takes = milliseconds(gaps.iter().sum());
         let (median, longest) = summary(&mut gaps);
         println!("| {label} | {takes:.0} | {} | {median:.2} | {longest:.1} |", gaps.len());
+        row += &format!(" {longest:.1} |");
     }
 
     let mut latencies: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
@@ -108,12 +149,15 @@ fn measure(name: &str, config: ModelConfig, request: &ImageRequest) {
         }
     }
     println!(
-        "cancelled at moments spread over it:\n| while | times | median, ms | longest, ms |\n|---|---|---|---|"
+        "cancelled at moments spread over it, waits by the clock:\n| while | times | median, ms | longest, ms |\n|---|---|---|---|"
     );
+    let mut longest_wait: f64 = 0.0;
     for (stage, latencies) in &mut latencies {
         let (median, longest) = summary(latencies);
         println!("| {stage} | {} | {median:.1} | {longest:.1} |", latencies.len());
+        longest_wait = longest_wait.max(longest);
     }
+    println!("row of docs/progress.md:\n{row} {longest_wait:.1} |");
     let again = context.generate(request).unwrap();
     assert!(again.images[0].as_bytes() == whole.images[0].as_bytes());
 }
@@ -151,7 +195,7 @@ fn measure_answer() {
 fn a_stop_of_the_demo() {
     measure_answer();
     let request = demo_request("a red circle").init_image(test_picture(128, 128));
-    measure("demo, 128x128", demo_config(), &request);
+    measure("demo, 128 × 128", demo_config(), &request);
 }
 
 /// SD 1.5 with random weights.
@@ -163,8 +207,8 @@ fn measure_real_size(side: u32) {
         .size(side, side)
         .init_image(test_picture(side, side))
         .denoising_strength(1.0);
-    let name = format!("SD 1.5 of the real size, {side}x{side}");
-    measure(&name, ModelConfig::new(model).mmap(true).threads(1), &request);
+    let name = format!("SD 1.5 of the real size, {side} × {side}");
+    measure(&name, ModelConfig::new(model).mmap(true), &request);
 }
 
 #[test]

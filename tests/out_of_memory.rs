@@ -111,12 +111,13 @@ fn each_stage_says_where_memory_ran_out() {
     let _alone = Alone::new();
     let text = demo_request("a red circle").size(256, 256).steps(1);
     let redrawn = text.clone().init_image(test_picture(256, 256));
-    for (stage, request, poisons) in [
-        (Stage::Sampling, &text, false),
-        (Stage::VaeDecoding, &text, false),
-        (Stage::VaeEncoding, &redrawn, false),
+    for (stage, request, poisons, advice) in [
+        (Stage::Sampling, &text, false, "flash attention"),
+        (Stage::VaeDecoding, &text, false, "vae_tiling or vae_tiling_fallback"),
+        // The fallback is for decoding alone.
+        (Stage::VaeEncoding, &redrawn, false, "turn vae_tiling on, or use a smaller size"),
         // The engine does not go on without a prompt: an assertion.
-        (Stage::TextEncoding, &text, true),
+        (Stage::TextEncoding, &text, true, "the backend te=cpu"),
     ] {
         let mut context = open(&demo_config()).unwrap();
         let expected = pixels(&context.generate(request).unwrap());
@@ -127,6 +128,8 @@ fn each_stage_says_where_memory_ran_out() {
             Error::OutOfMemory { stage: said, .. } => assert_eq!(*said, stage, "{error:?}"),
             other => panic!("{stage:?}: {other:?}"),
         }
+        let advised = error.advice().unwrap();
+        assert!(advised.contains(advice), "{stage:?}: {advised}");
         assert_eq!(context.is_poisoned(), poisons, "{stage:?}");
         if !poisons {
             let again = pixels(&context.generate(request).unwrap());

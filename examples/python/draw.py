@@ -5,6 +5,9 @@
     cd examples/models
     python3 ../python/draw.py --model demo_q8_0.gguf --taesd demo_tae.gguf --size 128 --steps 12 \\
         --cfg-scale 3 --sampler euler --output circle.png "a red circle"
+
+With `--worker ~/.local/libexec/sdcpp-worker` the engine runs in a process of its own, and a crash of it is
+an error here.
 """
 
 import argparse
@@ -30,19 +33,25 @@ def options():
     parser.add_argument("--steps", type=int, default=20, help="sampling steps")
     parser.add_argument("--cfg-scale", type=float, default=7.5, help="how strongly the prompt rules")
     parser.add_argument("--seed", type=int, default=-1, help="at random if not set")
+    parser.add_argument("--worker", help="the program sdcpp-worker: draw in a process of its own")
     parser.add_argument("--threads", type=int, default=0, help="the physical cores if not set")
     parser.add_argument("--time-limit", type=float, help="in seconds")
     parser.add_argument("--output", default="out.png", help="the PNG file to write")
     return parser.parse_args()
 
 
+def opened(given):
+    config = dict(model=given.model, vae=given.vae, taesd=given.taesd, threads=given.threads)
+    if given.worker is None:
+        return sdcpp.Context(**config)
+    return sdcpp.WorkerPool(given.worker, models=1, **config)
+
+
 def main():
     given = options()
     try:
-        with sdcpp.Context(
-            model=given.model, vae=given.vae, taesd=given.taesd, threads=given.threads
-        ) as context:
-            picture, *_ = context.generate(
+        with opened(given) as model:
+            picture, *_ = model.generate(
                 given.prompt,
                 on_progress=show_progress,
                 time_limit=given.time_limit,

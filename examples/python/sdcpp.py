@@ -11,6 +11,7 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int32, c_int64
 from ctypes import c_uint32, c_uint64, c_void_p
 
 OK, CANCELLED = 0, 113
+SHUTDOWN_CANCEL, FOREVER = 1, 2**64 - 1
 
 
 class _Error(ctypes.Structure):
@@ -84,6 +85,23 @@ class _ModelConfig(ctypes.Structure):
     ]
 
 
+class _PoolOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("worker_program", c_char_p),
+        ("worker_memory_limit", c_uint64),
+        ("worker_start_ms", c_uint64),
+        ("worker_grace_ms", c_uint64),
+        ("worker_silence_ms", c_uint64),
+        ("time_limit_ms", c_uint64),
+        ("cool_down_ms", c_uint64),
+        ("failure_limit", c_uint32),
+        ("models", c_uint32),
+        ("queue_limit", c_uint32),
+        ("isolated", c_int32),
+    ]
+
+
 class _ImageRequest(ctypes.Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -133,6 +151,11 @@ _FUNCTIONS = {
     "sdcpp_context_open": [POINTER(_ModelConfig), POINTER(_Watch), POINTER(c_void_p)],
     "sdcpp_context_generate": [c_void_p, POINTER(_ImageRequest), POINTER(_Watch), POINTER(c_void_p)],
     "sdcpp_context_free": [c_void_p],
+    "sdcpp_pool_options_init": [POINTER(_PoolOptions), c_size_t],
+    "sdcpp_pool_open": [POINTER(_ModelConfig), POINTER(_PoolOptions), POINTER(c_void_p)],
+    "sdcpp_pool_generate": [c_void_p, POINTER(_ImageRequest), POINTER(_Watch), POINTER(c_void_p)],
+    "sdcpp_pool_shutdown": [c_void_p, c_int32, c_uint64],
+    "sdcpp_pool_free": [c_void_p],
     "sdcpp_cancel_new": [POINTER(c_void_p)],
     "sdcpp_cancel_now": [c_void_p],
     "sdcpp_cancel_free": [c_void_p],
@@ -184,7 +207,8 @@ def _filled(kind, init, values):
         if name not in names:
             raise TypeError(f"{kind.__name__} has no field {name}")
         if isinstance(value, (str, os.PathLike)):
-            value = os.fsencode(value) if name in _PATHS else str(value).encode()
+            path = name in _PATHS or name == "worker_program"
+            value = os.fsencode(value) if path else str(value).encode()
             if b"\0" in value:
                 raise ValueError(f"{name} has a NUL character, which C takes for the end")
         setattr(struct, name, value)
@@ -259,17 +283,13 @@ def _pictures(result):
     return pictures
 
 
-class Context:
-    """A model. Keywords are the fields of `sdcpp_model_config`.
+class _Drawing:
+    """What draws: a handle of the library, until it is closed."""
 
-        with Context(model="model.gguf") as context:
-            context.generate("a lighthouse", width=512, height=512)[0].save("out.png")
-    """
+    _generate = None
 
-    def __init__(self, **fields):
-        config = _filled(_ModelConfig, "sdcpp_model_config_init", fields)
+    def __init__(self):
         self._handle = c_void_p()
-        _call("sdcpp_context_open", byref(config), None, byref(self._handle))
 
     def generate(self, prompt, on_progress=None, time_limit=None, **fields):
         """Draws, and gives the pictures. Other keywords are the fields of `sdcpp_image_request`.
@@ -300,7 +320,7 @@ class Context:
 
         def work():
             result = c_void_p()
-            _call("sdcpp_context_generate", self._handle, byref(request), byref(watch), byref(result))
+            _call(self._generate, self._handle, byref(request), byref(watch), byref(result))
             try:
                 return _pictures(result)
             finally:
@@ -316,12 +336,58 @@ class Context:
             _call("sdcpp_cancel_free", cancel)
 
     def close(self):
-        """Frees the model. Pictures stay."""
+        """Frees the models. Pictures stay."""
         handle, self._handle = self._handle, c_void_p()
-        _call("sdcpp_context_free", handle)
+        if handle:
+            self._free(handle)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
+
+
+class Context(_Drawing):
+    """A model in this process. Keywords are the fields of `sdcpp_model_config`.
+
+        with Context(model="model.gguf") as context:
+            context.generate("a lighthouse", width=512, height=512)[0].save("out.png")
+    """
+
+    _generate = "sdcpp_context_generate"
+
+    def __init__(self, **fields):
+        super().__init__()
+        config = _filled(_ModelConfig, "sdcpp_model_config_init", fields)
+        _call("sdcpp_context_open", byref(config), None, byref(self._handle))
+
+    def _free(self, handle):
+        _call("sdcpp_context_free", handle)
+
+
+class WorkerPool(_Drawing):
+    """At most `models` models, each in a worker process: `worker` is the path of the program sdcpp-worker.
+
+    A crash of the engine is an `Error` of one drawing, of the kind `worker_crashed`, and the next one
+    gets a fresh worker. Any number of threads may draw. Other keywords are the fields of
+    `sdcpp_model_config`.
+
+        with WorkerPool("/usr/local/libexec/sdcpp-worker", model="model.gguf") as pool:
+            pool.generate("a lighthouse", width=512, height=512)[0].save("out.png")
+    """
+
+    _generate = "sdcpp_pool_generate"
+
+    def __init__(self, worker, models=2, **fields):
+        super().__init__()
+        config = _filled(_ModelConfig, "sdcpp_model_config_init", fields)
+        chosen = {"isolated": 1, "worker_program": worker, "models": models}
+        options = _filled(_PoolOptions, "sdcpp_pool_options_init", chosen)
+        _call("sdcpp_pool_open", byref(config), byref(options), byref(self._handle))
+
+    def _free(self, handle):
+        try:
+            _call("sdcpp_pool_shutdown", handle, SHUTDOWN_CANCEL, FOREVER)
+        finally:
+            _call("sdcpp_pool_free", handle)

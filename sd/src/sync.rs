@@ -1,5 +1,5 @@
-//! Locks, threads and time of the pool and of cancelling, in one place: the tests under
-//! `--cfg shuttle` put others below it, and try orders in which threads may run.
+//! Locks, threads and time of the pool, of cancelling and of worker processes, in one place: the
+//! tests under `--cfg shuttle` put others below it, and try orders in which threads may run.
 
 #[cfg(all(test, shuttle))]
 pub(crate) use shuttle::sync::atomic;
@@ -23,10 +23,14 @@ use std::{
 
 /// A value behind a lock that a panic does not poison: what runs under these locks leaves the value
 /// whole, whatever panics.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,7 +49,7 @@ impl<T> Clone for Monitor<T> {
 
 impl<T: Send + 'static> Monitor<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(Arc::new((Lock(Mutex::new(value)), Condvar::new())))
+        Self(Arc::new((Lock::new(value), Condvar::new())))
     }
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
@@ -134,6 +138,24 @@ pub(crate) mod clock {
     pub(crate) fn advance_to(time: Instant) {
         PASSED.set(PASSED.get().max(time - begin()));
     }
+}
+
+/// Runs a test in `SHUTTLE_ITERATIONS` orders of its threads (5000 unless it is set) of each kind: at
+/// random, and with few switches at the worst places. Deadlocks are told by themselves. Says how many
+/// there were, which scripts/shuttle.sh adds up.
+#[cfg(all(test, shuttle))]
+pub(crate) fn explore(test: impl Fn() + Send + Sync + Copy + 'static) {
+    let set = std::env::var("SHUTTLE_ITERATIONS").ok();
+    let iterations = set.map_or(5000, |text| text.parse().unwrap());
+    let executed = Arc::<std::sync::atomic::AtomicUsize>::default();
+    let counts = Arc::clone(&executed);
+    let counted = move || {
+        test();
+        counts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    };
+    shuttle::check_random(counted.clone(), iterations);
+    shuttle::check_pct(counted, iterations, 3);
+    println!("executed in {} orders", executed.load(std::sync::atomic::Ordering::Relaxed));
 }
 
 /// Makes [`spawn`] fail on the thread that asks, as when the system has no more threads.

@@ -152,15 +152,7 @@ pub(crate) fn alone(test: &str) -> bool {
 
 /// The same, in a process that is prepared before it starts: with other variables.
 pub(crate) fn alone_with(test: &str, prepare: impl FnOnce(&mut std::process::Command)) -> bool {
-    const ALONE: &str = "SDCPP_TEST_ALONE";
-    if std::env::var_os(ALONE).is_some_and(|name| name == test) {
-        return true;
-    }
-    let program = std::env::current_exe().expect("the test's program");
-    let mut process = std::process::Command::new(program);
-    process.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ALONE, test);
-    prepare(&mut process);
-    let output = process.output().expect("the test's program starts");
+    let Some(output) = ran_alone(test, prepare) else { return true };
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(
         output.status.success(),
@@ -169,6 +161,22 @@ pub(crate) fn alone_with(test: &str, prepare: impl FnOnce(&mut std::process::Com
         String::from_utf8_lossy(&output.stderr)
     );
     false
+}
+
+/// What came of the process that a test of this name has to itself. None in that process.
+pub(crate) fn ran_alone(
+    test: &str,
+    prepare: impl FnOnce(&mut std::process::Command),
+) -> Option<std::process::Output> {
+    const ALONE: &str = "SDCPP_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|name| name == test) {
+        return None;
+    }
+    let program = std::env::current_exe().expect("the test's program");
+    let mut process = std::process::Command::new(program);
+    process.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ALONE, test);
+    prepare(&mut process);
+    Some(process.output().expect("the test's program starts"))
 }
 
 /// Keeps what a subscriber writes.

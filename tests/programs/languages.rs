@@ -198,6 +198,79 @@ fn python_draws_and_stops_and_raises() {
     assert!(text.contains("/no/such.gguf (file_not_found)\n  try: check the path"), "{text}");
 }
 
+#[test]
+fn python_draws_with_a_worker_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let [model, taesd] = demo_files();
+    let draw = |worker: &Path| {
+        let mut command = tool("python3");
+        command.arg(example("python/draw.py")).current_dir(folder.path());
+        command.args(["--model", &model, "--taesd", &taesd, "--threads", "1", "--worker"]);
+        command.arg(worker).args(["--cfg-scale", "3", "--sampler", "euler", "--seed", "42"]);
+        command
+    };
+    // Not where the library looks by itself.
+    let worker = folder.path().join("a worker");
+    fs::copy(installed().join("libexec/sdcpp-worker"), &worker).unwrap();
+    let small = ["--size", "128", "--steps", "12", "a red circle"];
+    let text = run(draw(&worker).args(small));
+    assert!(text.starts_with("out.png: 128x128, seed 42, sha256 "), "{text}");
+    assert_drawn(&folder.path().join("out.png"), "a red circle");
+
+    assert_stops(draw(&worker).args(["--steps", "1000", "--output", "stopped.png", "x"]));
+    assert!(!folder.path().join("stopped.png").exists());
+    let output = draw(Path::new("/no/such-worker")).args(small).output().unwrap();
+    let text = said(&output);
+    assert!(output.status.code() == Some(1), "{text}");
+    assert!(text.contains("/no/such-worker") && text.contains("(worker_start)\n  try: "), "{text}");
+}
+
+/// A worker that is killed is an exception of one drawing, and the program goes on.
+#[test]
+fn a_python_program_outlives_its_worker() {
+    const PROGRAM: &str = r#"
+import glob
+import os
+import signal
+import sys
+import sdcpp
+
+def workers():
+    found = []
+    for thread in glob.glob("/proc/self/task/*/children"):
+        try:
+            with open(thread) as children:
+                found += [int(child) for child in children.read().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # the thread has just ended
+    return found
+
+def kill(stage, done, total):
+    if stage == "sampling" and done == 1:
+        for worker in workers():
+            os.kill(worker, signal.SIGKILL)
+
+drawn = dict(prompt="a red circle", sampler="euler", width=128, height=128, steps=12, cfg_scale=3, seed=42)
+with sdcpp.WorkerPool(sys.argv[3], models=1, model=sys.argv[1], taesd=sys.argv[2], threads=1) as pool:
+    try:
+        pool.generate(on_progress=kill, **drawn)
+        sys.exit("the worker lives")
+    except sdcpp.Error as error:
+        assert error.kind == "worker_crashed" and "signal 9" in str(error), error
+    picture, = pool.generate(**drawn)
+    assert len(workers()) == 1, workers()
+assert workers() == [], workers()
+open(sys.argv[4], "wb").write(picture.pixels)
+pool.close()
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = folder.path().join("pixels");
+    let mut command = tool("python3");
+    command.env("PYTHONPATH", example("python")).args(["-c", PROGRAM]).args(demo_files());
+    run(command.arg(installed().join("libexec/sdcpp-worker")).arg(&pixels));
+    assert!(fs::read(pixels).unwrap() == expected("a red circle"));
+}
+
 /// The module itself: pixels as bytes, and errors and exceptions that come through.
 #[test]
 fn a_python_program_has_the_pixels_and_its_own_exceptions() {

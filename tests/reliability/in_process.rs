@@ -1,7 +1,12 @@
 //! What the shim catches, in a pool in this process: the real engine is given what the checks keep
 //! from it.
 
-use super::{cases, common, kinds::Kinds, random_requests::patient, row};
+use super::{
+    application::{Pictures, Row, application},
+    cases, common,
+    kinds::Kinds,
+    random_requests::patient,
+};
 use sdcpp::{ContextPool, Engine, Error, ImageRequest, Watch};
 use sdcpp_sys::*;
 use std::{
@@ -48,6 +53,13 @@ unsafe extern "C" fn generate_broken(
 
 #[test]
 fn what_the_shim_catches_costs_one_context_and_no_more() {
+    application(
+        "in_process::what_the_shim_catches_costs_one_context_and_no_more",
+        fail_and_replace,
+    );
+}
+
+fn fail_and_replace(pictures: &mut Pictures) -> Row {
     let rounds = cases(1, 20);
     let table = Table { generate_image: generate_broken, ..Table::linked().unwrap() };
     // SAFETY: every function is the linked engine's, or calls it.
@@ -65,13 +77,8 @@ fn what_the_shim_catches_costs_one_context_and_no_more() {
     for _ in 0..rounds {
         for (seed, kind, what) in BROKEN {
             let came = pool.generate(&broken(*seed));
-            kinds.add(&came);
-            match came {
-                Err(error) => assert_eq!(error.kind(), *kind, "{what}: {error:?}"),
-                Ok(_) => panic!("{what} is drawn"),
-            }
-            let again = pool.generate(&whole).unwrap();
-            assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes(), "after {what}");
+            assert_eq!(kinds.add(&came), *kind, "{what}: {:?}", came.err());
+            pictures.compare(&pool.generate(&whole).unwrap(), &expected);
         }
     }
     let metrics = pool.metrics();
@@ -81,11 +88,11 @@ fn what_the_shim_catches_costs_one_context_and_no_more() {
         (0, failed, failed),
         "{metrics:?}"
     );
-    row(
-        "asserts and exceptions of the engine in process",
+    Row::new(
+        "asserts, exceptions and `std::bad_alloc` of the engine, in a pool in process",
         format!("{} in {:.0} s", kinds.total(), start.elapsed().as_secs_f64()),
         format!("process alive, {} contexts replaced; {kinds}", metrics.replaced),
-    );
+    )
 }
 
 /// Headers that the engine's parsers throw at.
@@ -132,31 +139,36 @@ unsafe extern "C" fn open_given(
 
 #[test]
 fn headers_that_the_engine_throws_at_cost_nothing() {
+    application("in_process::headers_that_the_engine_throws_at_cost_nothing", open_broken_headers);
+}
+
+fn open_broken_headers(pictures: &mut Pictures) -> Row {
     let table = Table { context_new: open_given, ..Table::linked().unwrap() };
     // SAFETY: every function is the linked engine's, or calls it.
     let engine = unsafe { Engine::from_table(table) };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken");
+    let whole = common::quick_request("a red circle").steps(1);
+    let expected = common::demo().generate(&whole).unwrap();
     let mut kinds = Kinds::default();
     for _ in 0..cases(1, 20) {
         let pool = ContextPool::open(&engine, common::demo_config(), patient()).unwrap();
         for (what, bytes) in broken_headers() {
             std::fs::write(&path, bytes).unwrap();
             *GIVEN.lock().unwrap() = Some(CString::new(path.to_str().unwrap()).unwrap());
-            let came = pool.generate(&common::quick_request("x"));
-            kinds.add(&came);
-            let error = came.expect_err(what);
+            let came = pool.generate(&whole);
             // The engine's own reader ends some by std::bad_alloc.
-            assert!(["model_load", "out_of_memory"].contains(&error.kind()), "{what}: {error:?}");
+            let typed = ["model_load", "out_of_memory"].contains(&kinds.add(&came));
+            assert!(typed, "{what}: {:?}", came.err());
         }
         *GIVEN.lock().unwrap() = None;
-        pool.generate(&common::quick_request("x").steps(1)).unwrap();
+        pictures.compare(&pool.generate(&whole).unwrap(), &expected);
     }
-    row(
-        "model headers that the engine throws at, in process",
+    Row::new(
+        "model headers that the engine's parsers throw at, in process",
         kinds.total(),
         format!("process alive; {kinds}"),
-    );
+    )
 }
 
 /// A model that fails again and again is left alone for a while.

@@ -7,13 +7,36 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct Kinds(BTreeMap<&'static str, usize>);
 
+/// How nothing ends that is asked for badly or on a damaged model: by a crash, by a panic of ours, or
+/// for what another operation did.
+const NEVER: [&str; 7] = [
+    "worker_crashed",
+    "worker_start",
+    "panicked",
+    "callback_panicked",
+    "poisoned",
+    "circuit_open",
+    "queue_full",
+];
+
 impl Kinds {
-    pub(crate) fn add<T>(&mut self, came: &Result<T, Error>) {
+    /// Counts one, and gives its kind.
+    pub(crate) fn add<T>(&mut self, came: &Result<T, Error>) -> &'static str {
         let kind = match came {
-            Ok(_) => "done",
+            Ok(_) => "drawn",
             Err(error) => error.kind(),
         };
         *self.0.entry(kind).or_default() += 1;
+        kind
+    }
+
+    /// That each of so many was drawn or refused, and of both at least one.
+    pub(crate) fn assert_all_are_answers(&self, count: usize, refusal: &str) {
+        assert_eq!(self.total(), count);
+        for kind in NEVER {
+            assert_eq!(self.count(kind), 0, "{self}");
+        }
+        assert!(self.count("drawn") > 0 && self.count(refusal) > 0, "{self}");
     }
 
     pub(crate) fn count(&self, kind: &str) -> usize {
@@ -27,7 +50,10 @@ impl Kinds {
 
 impl std::fmt::Display for Kinds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all: Vec<_> = self.0.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        f.write_str(&all.join(", "))
+        let all = self.0.iter().map(|(kind, count)| match *kind {
+            "drawn" => format!("{count} drawn"),
+            kind => format!("{count} `{kind}`"),
+        });
+        f.write_str(&all.collect::<Vec<_>>().join(", "))
     }
 }

@@ -1,9 +1,10 @@
 //! What an application lives through: any request, any model file, crashes, cancels and drops, for
-//! long. A short run in CI; `scripts/reliability.sh` runs them at full length and prints the table
+//! long. Each test is such an application, in a process of its own. A short run in CI; `scripts/reliability.sh` runs them at full length and prints the table
 //! of docs/reliability.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test")]
 
+mod application;
 #[path = "../common/mod.rs"]
 mod common;
 mod damaged_models;
@@ -24,9 +25,4 @@ fn cases(short: usize, full: usize) -> usize {
         Ok(how) => how.parse().expect("SDCPP_RELIABILITY is `full` or a number"),
         Err(_) => short,
     }
-}
-
-/// A row of the table.
-fn row(what: &str, cases: impl std::fmt::Display, came: impl std::fmt::Display) {
-    println!("| {what} | {cases} | {came} |");
 }

@@ -105,6 +105,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn memory_that_runs_out_has_an_advice_for_each_stage() {
+        let advice = |stage| {
+            let report = Box::default();
+            let error = Error::OutOfMemory { stage, device: None, requested: None, report };
+            error.advice().unwrap()
+        };
+        let all = [
+            (Stage::Loading, "quantisation"),
+            (Stage::TextEncoding, "text encoder"),
+            (Stage::VaeEncoding, "vae_tiling"),
+            (Stage::Sampling, "flash attention"),
+            (Stage::VaeDecoding, "vae_tiling_fallback"),
+            (Stage::Upscaling, "smaller tiles"),
+        ];
+        for (stage, part) in all {
+            assert!(advice(stage).contains(part), "{stage}: {}", advice(stage));
+            let same = all.iter().filter(|(other, _)| advice(*other) == advice(stage));
+            assert_eq!(same.count(), 1, "{stage}");
+        }
+        assert_eq!(advice(Stage::Opening), advice(Stage::Loading));
+        // The fallback is for decoding alone.
+        assert!(!advice(Stage::VaeEncoding).contains("fallback"));
+    }
+
+    #[test]
     fn crashes_for_lack_of_memory_are_told_by_the_last_lines() {
         let crashed = |signal, line: &str| Error::WorkerCrashed {
             signal: Some(signal),

@@ -4,18 +4,17 @@ use super::{
     allowance::Allowance,
     frame::{self, MAX_REQUEST},
     link::{Arrived, Reader},
-    lock,
     message::ToWorker,
 };
-use crate::ImageRequest;
-use std::sync::{Arc, Mutex};
+use crate::{ImageRequest, sync::Lock};
+use std::sync::Arc;
 
 /// Reads the bytes as a host reads those of a worker that draws two pictures of 64×64, to their end.
 #[doc(hidden)]
 pub fn read_any_from_worker(bytes: &[u8]) {
     let request = ImageRequest::new("").size(64, 64).batch(2);
-    let allowance = Arc::<Mutex<Allowance>>::default();
-    *lock(&allowance) = Allowance::of_image(&request);
+    let allowance = Arc::<Lock<Allowance>>::default();
+    *allowance.lock() = Allowance::of_image(&request);
     let (mut reader, _inbox) = Reader::new(bytes, allowance);
     let mut pictures = 0;
     loop {

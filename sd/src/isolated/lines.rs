@@ -1,12 +1,11 @@
 //! The last lines of a worker, for the error when it crashes.
 
-use super::lock;
-use crate::engine::escape;
+use crate::{engine::escape, sync::Lock};
 use serde::{Deserialize, Deserializer};
 use std::{
     collections::VecDeque,
     io::{ErrorKind, Read},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 /// How many lines of each source are kept.
@@ -17,7 +16,7 @@ pub(super) const LONGEST: usize = 500;
 
 /// The last lines, however many a worker writes. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Kept>>);
+pub(super) struct Lines(Arc<Lock<Kept>>);
 
 /// Apart, so that much of one does not push out the other.
 #[derive(Debug, Default)]
@@ -45,16 +44,16 @@ impl Ring {
 impl Lines {
     /// An ERROR line of the worker's log.
     pub(super) fn error(&self, text: &str) {
-        lock(&self.0).errors.push(text);
+        self.0.lock().errors.push(text);
     }
 
     fn written(&self, bytes: &[u8]) {
-        lock(&self.0).written.push(&String::from_utf8_lossy(bytes));
+        self.0.lock().written.push(&String::from_utf8_lossy(bytes));
     }
 
     /// The errors, and behind them what was written.
     pub(super) fn last(&self) -> Vec<String> {
-        let Kept { errors, written } = &*lock(&self.0);
+        let Kept { errors, written } = &*self.0.lock();
         errors.0.iter().chain(&written.0).cloned().collect()
     }
 

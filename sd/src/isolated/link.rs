@@ -3,15 +3,14 @@
 use super::{
     allowance::Allowance,
     frame::{self, Broken, MAX_MESSAGE},
-    lock,
     message::FromWorker,
 };
-use crate::{Audio, Picture, Preview, engine::Shape};
+use crate::{Audio, Picture, Preview, engine::Shape, sync::Lock};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 use std::{
     io::{self, Read, Write},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
 
@@ -37,7 +36,7 @@ pub(super) struct Link {
     outbox: Sender<Vec<u8>>,
     /// Without a place to wait in: at most one message is in memory that nobody took yet.
     pub(super) inbox: Receiver<Arrived>,
-    allowance: Arc<Mutex<Allowance>>,
+    allowance: Arc<Lock<Allowance>>,
 }
 
 impl Link {
@@ -55,7 +54,7 @@ impl Link {
                 }
             }
         })?;
-        let allowance = Arc::<Mutex<Allowance>>::default();
+        let allowance = Arc::<Lock<Allowance>>::default();
         let (mut reader, inbox) = Reader::new(from, Arc::clone(&allowance));
         thread::Builder::new().name("sdcpp-from-worker".to_owned()).spawn(move || reader.run())?;
         Ok(Self { outbox, inbox, allowance })
@@ -68,20 +67,20 @@ impl Link {
 
     /// From now on the worker may send this much.
     pub(super) fn allow(&self, allowance: Allowance) {
-        *lock(&self.allowance) = allowance;
+        *self.allowance.lock() = allowance;
     }
 }
 
 /// Makes of a worker's frames what came.
 pub(super) struct Reader<R> {
     from: R,
-    allowance: Arc<Mutex<Allowance>>,
+    allowance: Arc<Lock<Allowance>>,
     arrived: Sender<Arrived>,
 }
 
 impl<R: Read> Reader<R> {
     /// With where it puts what came, which has no place to wait in.
-    pub(super) fn new(from: R, allowance: Arc<Mutex<Allowance>>) -> (Self, Receiver<Arrived>) {
+    pub(super) fn new(from: R, allowance: Arc<Lock<Allowance>>) -> (Self, Receiver<Arrived>) {
         let (arrived, inbox) = crossbeam_channel::bounded(0);
         (Self { from, allowance, arrived }, inbox)
     }
@@ -112,13 +111,13 @@ impl<R: Read> Reader<R> {
                 return Err(refused(format!("{} bytes of parameters", parameters.len())));
             }
             FromWorker::Picture { width, height, channels, seed, parameters } => {
-                let length = lock(&self.allowance).picture(width, height, channels);
+                let length = self.allowance.lock().picture(width, height, channels);
                 let pixels = self.bytes(length.map_err(refused)?)?;
                 let shape = Shape { width, height, channels };
                 Arrived::Picture(Picture::of_bytes(shape, pixels, seed, parameters))
             }
             FromWorker::Preview { step, noisy, frames } => {
-                let lengths = lock(&self.allowance).preview(&frames).map_err(refused)?;
+                let lengths = self.allowance.lock().preview(&frames).map_err(refused)?;
                 let frames = frames.iter().zip(lengths).map(|((width, height), length)| {
                     RgbImage::from_raw(*width, *height, self.bytes(length)?)
                         .ok_or_else(|| refused("a frame without pixels".to_owned()))
@@ -127,7 +126,7 @@ impl<R: Read> Reader<R> {
                 Arrived::Preview(Preview { step, frames, noisy })
             }
             FromWorker::Sound { sample_rate, channels, samples } => {
-                let length = lock(&self.allowance).sound(samples).map_err(refused)?;
+                let length = self.allowance.lock().sound(samples).map_err(refused)?;
                 let bytes = self.bytes(length)?;
                 let sample = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
                 let mut floats = Vec::new();

@@ -49,10 +49,3 @@ pub use options::WorkerOptions;
 pub use pool::WorkerPool;
 pub use serve::worker_main;
 pub use worker::Worker;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Locks what stays whole even if a thread panics that holds it.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -2,14 +2,14 @@
 
 use super::{
     frame::{self, MAX_MESSAGE},
-    lock, log,
+    log,
     message::FromWorker,
 };
+use crate::sync::{self, Lock, Monitor};
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    sync::{Condvar, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Log lines that wait while the host does not read; more are dropped, and counted.
@@ -40,14 +40,13 @@ struct Waiting {
 
 /// The pipe to the host, and the lines that wait for it.
 pub(super) struct Outbox {
-    pipe: Mutex<Box<dyn Write + Send>>,
-    waiting: Mutex<Waiting>,
-    some: Condvar,
+    pipe: Lock<Box<dyn Write + Send>>,
+    waiting: Monitor<Waiting>,
 }
 
 impl Outbox {
     pub(super) fn new(pipe: impl Write + Send + 'static) -> Self {
-        Self { pipe: Mutex::new(Box::new(pipe)), waiting: Mutex::default(), some: Condvar::new() }
+        Self { pipe: Lock::new(Box::new(pipe)), waiting: Monitor::new(Waiting::default()) }
     }
 
     /// Sends a message, after the lines that came before it.
@@ -58,8 +57,8 @@ impl Outbox {
     /// Sends a message and the bytes it announces.
     pub(super) fn send_with(&self, message: &FromWorker, bytes: &[&[u8]]) -> Result<(), Unsent> {
         let frame = frame::encode(message, MAX_MESSAGE).map_err(Unsent::TooLarge)?;
-        let mut pipe = lock(&self.pipe);
-        self.send_lines(&mut pipe)?;
+        let mut pipe = self.pipe.lock();
+        self.send_lines(&mut **pipe)?;
         pipe.write_all(&frame)?;
         for bytes in bytes {
             frame::write_bytes(&mut *pipe, bytes)?;
@@ -70,17 +69,18 @@ impl Outbox {
 
     /// Keeps a line to be sent soon; never waits for the host.
     pub(super) fn log(&self, level: u8, target: String, text: String) {
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         if waiting.lines.len() < MOST_LINES {
             waiting.lines.push_back(FromWorker::Log { level, target, text });
-            self.some.notify_one();
+            self.waiting.notify_all();
         } else {
             waiting.dropped += 1;
         }
     }
 
-    fn send_lines(&self, pipe: &mut MutexGuard<'_, Box<dyn Write + Send>>) -> Result<(), Unsent> {
-        let Waiting { lines, dropped } = std::mem::take(&mut *lock(&self.waiting));
+    /// With the pipe in hand, so that lines stay in order.
+    fn send_lines(&self, pipe: &mut (dyn Write + Send)) -> Result<(), Unsent> {
+        let Waiting { lines, dropped } = std::mem::take(&mut *self.waiting.lock());
         let lost = (dropped > 0).then(|| FromWorker::Log {
             level: log::WARN,
             target: "sdcpp::worker".to_owned(),
@@ -98,19 +98,19 @@ impl Outbox {
 
     /// Sends lines when there are some, and a sign of life each second, until the host is gone.
     pub(super) fn run(&self) {
-        let mut last = Instant::now();
+        let mut next_beat = sync::now() + BEAT;
         loop {
-            let rest = BEAT.saturating_sub(last.elapsed());
-            let waiting = lock(&self.waiting);
-            let waited = self.some.wait_timeout_while(waiting, rest, |w| w.lines.is_empty());
-            // The lines are taken with the pipe in hand, so that they stay in order.
-            drop(waited);
-            let sent = if last.elapsed() >= BEAT {
-                last = Instant::now();
+            let mut waiting = self.waiting.lock();
+            while waiting.lines.is_empty() && sync::now() < next_beat {
+                waiting = self.waiting.wait_until(waiting, Some(next_beat));
+            }
+            drop(waiting);
+            let sent = if sync::now() >= next_beat {
+                next_beat = sync::now() + BEAT;
                 self.send(&FromWorker::Alive)
             } else {
-                let mut pipe = lock(&self.pipe);
-                self.send_lines(&mut pipe).and_then(|()| Ok(pipe.flush()?))
+                let mut pipe = self.pipe.lock();
+                self.send_lines(&mut **pipe).and_then(|()| Ok(pipe.flush()?))
             };
             if sent.is_err() {
                 break;

@@ -1,9 +1,8 @@
 //! The worker as a process: ended, and never left behind.
 
-use super::lock;
+use crate::sync::Lock;
 use std::{
     process::{Child, ExitStatus},
-    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use std::{
 /// A child that is killed and waited for when this is dropped. However it ends, what it started and
 /// left in its group ends with it.
 #[derive(Debug)]
-pub(super) struct Process(Mutex<State>);
+pub(super) struct Process(Lock<State>);
 
 #[derive(Debug)]
 struct State {
@@ -51,16 +50,16 @@ impl State {
 
 impl Process {
     pub(super) fn new(child: Child) -> Self {
-        Self(Mutex::new(State { child, ended: None }))
+        Self(Lock::new(State { child, ended: None }))
     }
 
     pub(super) fn id(&self) -> u32 {
-        lock(&self.0).child.id()
+        self.0.lock().child.id()
     }
 
     /// How it ended, if it has.
     pub(super) fn ended(&self) -> Option<ExitStatus> {
-        lock(&self.0).ended()
+        self.0.lock().ended()
     }
 
     /// Waits until it ends, at most so long.
@@ -76,7 +75,7 @@ impl Process {
 
     /// Ends it, and what it may have started, at once.
     pub(super) fn kill(&self) {
-        let mut state = lock(&self.0);
+        let mut state = self.0.lock();
         if state.ended().is_none() {
             #[cfg(unix)]
             state.kill_group();

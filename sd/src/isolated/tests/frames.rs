@@ -1,13 +1,13 @@
 //! Frames that are cut, changed, or made up: refused, without memory beyond what is allowed.
 
 use super::{link::Reader, round_trips::from_worker, *};
-use crate::{Audio, ImageRequest};
+use crate::{Audio, ImageRequest, sync::Lock};
 use proptest::{collection::vec, prelude::*, test_runner::TestRunner};
 
 /// Reads all that can be read of these bytes; how many things came.
 fn read_all(bytes: &[u8]) -> usize {
     let request = ImageRequest::new("x").size(64, 64).batch(2);
-    let allowance = Arc::new(Mutex::new(allowance::Allowance::of_image(&request)));
+    let allowance = Arc::new(Lock::new(allowance::Allowance::of_image(&request)));
     let (mut reader, _inbox) = Reader::new(bytes, allowance);
     let mut count = 0;
     while reader.next().is_ok() {
@@ -34,7 +34,7 @@ fn sound_is_read_sample_by_sample() {
     let samples: Vec<u8> = sound.samples.iter().flat_map(|s| s.to_le_bytes()).collect();
     frame::write_bytes(&mut bytes, &samples).unwrap();
     let video = crate::VideoRequest::new("x").frames(9);
-    let allowance = Arc::new(Mutex::new(allowance::Allowance::of_video(&video)));
+    let allowance = Arc::new(Lock::new(allowance::Allowance::of_video(&video)));
     let (mut reader, _inbox) = Reader::new(bytes.as_slice(), allowance);
     match reader.next().unwrap() {
         link::Arrived::Sound(read) => assert_eq!(read, sound),

@@ -3,6 +3,8 @@
 
 mod frames;
 mod hostile;
+#[cfg(shuttle)]
+mod interleavings;
 mod mock;
 mod round_trips;
 

@@ -1,23 +1,14 @@
-//! Orders in which threads may run, tried by shuttle: at random, and with few switches at the worst
-//! places. It tells of deadlocks by itself. `scripts/shuttle.sh` runs these.
+//! Orders in which the threads of a pool may run, tried by shuttle: `scripts/shuttle.sh`.
 
 use super::fake::{Fake, World, ask, block_on, options};
 use crate::{
     BreakerState, CancelToken, Error, Pool, Shutdown, Watch,
-    sync::{Monitor, clock},
+    sync::{Monitor, clock, explore},
 };
 use shuttle::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(1);
-
-/// Tries `SHUTTLE_ITERATIONS` orders (5000 unless it is set) of each kind.
-fn explore(test: impl Fn() + Send + Sync + Copy + 'static) {
-    let set = std::env::var("SHUTTLE_ITERATIONS").ok();
-    let iterations = set.map_or(5000, |text| text.parse().unwrap());
-    shuttle::check_random(test, iterations);
-    shuttle::check_pct(test, iterations, 3);
-}
 
 fn start<T: Send + 'static>(
     pool: &Pool<Fake>,
