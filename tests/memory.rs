@@ -150,7 +150,8 @@ fn child() {
     let Ok(size) = std::env::var("MEMORY_TEST_SIZE") else { return };
     let size = size.parse().unwrap();
     let checked = std::env::var("MEMORY_TEST_CHECK").unwrap() == "1";
-    let config = demo_config().memory_check(checked);
+    // A matrix of all patches, so that a picture of moderate size needs much.
+    let config = demo_config().memory_check(checked).vae_conv_direct(false);
     let request = common::quick_request("a red circle").size(size, size).steps(1);
     let drawn = Context::new(config).and_then(|mut context| context.generate(&request));
     match drawn {
