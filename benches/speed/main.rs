@@ -8,8 +8,10 @@
 //!
 //! Run on a machine that does nothing else.
 
+mod arithmetic;
 mod direct;
 mod models;
+mod nodes;
 mod overhead;
 mod paired;
 mod pictures;
@@ -36,13 +38,15 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 type Measurement = fn() -> Outcome;
 
 /// All of them, by name.
-const ALL: [(&str, Measurement); 6] = [
+const ALL: [(&str, Measurement); 8] = [
     ("overhead", overhead::measure),
     ("start", start::measure),
     ("pool", pool::measure),
     ("png", png::measure),
     ("settings", settings::measure),
     ("upstream", upstream::measure),
+    ("nodes", nodes::measure),
+    ("arithmetic", arithmetic::measure),
 ];
 
 fn main() -> ExitCode {

@@ -15,7 +15,7 @@ use std::{
 };
 
 pub(crate) fn measure() -> Outcome {
-    let direct = Direct::of(build()?)?;
+    let direct = Direct::of(build("direct")?)?;
     println!("`Context::generate`, warm, against the C API of upstream's own build.\n");
     println!(
         "| picture | crate, s | a step, s | decoding, s | upstream, s | upstream's time over ours (95 %) | mean difference |"
@@ -30,8 +30,9 @@ pub(crate) fn measure() -> Outcome {
     Ok(())
 }
 
-/// Builds the engine with the options that it has by itself, which takes some minutes the first time.
-fn build() -> Outcome<PathBuf> {
+/// A program of tests/native on the engine with the options that it has by itself, whose build takes some
+/// minutes the first time.
+pub(crate) fn build(program: &str) -> Outcome<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstream");
     let source = Path::new(env!("SDCPP_NATIVE_INCLUDE")).join("..");
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/upstream");
@@ -48,10 +49,10 @@ fn build() -> Outcome<PathBuf> {
     run(Command::new("cmake").arg("-S").arg(project).arg("-B").arg(&folder).arg(source_is))?;
     run(Command::new("cmake").arg("--build").arg(&folder).args([
         "--target",
-        "direct",
+        program,
         "--parallel",
     ]))?;
-    Ok(folder.join(format!("direct{}", std::env::consts::EXE_SUFFIX)))
+    Ok(folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn row(

@@ -11,6 +11,11 @@ pub(crate) fn program(name: &str) -> PathBuf {
     compiled(name, 1, &[])
 }
 
+/// The same, with all instructions of this processor.
+pub(crate) fn program_for_this_processor(name: &str) -> PathBuf {
+    compiled(name, 3, &["-march=native"])
+}
+
 /// The same, for a processor with AVX2, and with ggml's own headers.
 pub(crate) fn program_for_avx2(name: &str) -> PathBuf {
     let source = format!("-I{}/../src", env!("SDCPP_NATIVE_GGML_INCLUDE"));
