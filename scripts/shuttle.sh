@@ -14,8 +14,8 @@ export SDCPP_BUILD_DIR="${SDCPP_BUILD_DIR:-$root/target/sdcpp-native}"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle"
 mkdir -p "$root/target/shuttle"
 log="$root/target/shuttle/log"
-cargo test --locked -p sdcpp --lib --features isolated --target-dir "$root/target/shuttle" -- \
-    --nocapture "${@:-interleavings}" | tee "$log"
+cargo test --locked -p sdcpp --lib --features isolated --target-dir "$root/target/shuttle" \
+    -- "${@:-interleavings}" | tee "$log"
 # The tests say how many orders they were executed in; all have passed.
 awk 'match($0, /executed in [0-9]+ orders/) {
         split(substr($0, RSTART, RLENGTH), words, " ")
