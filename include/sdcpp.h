@@ -676,7 +676,8 @@ typedef struct sdcpp_upscaler_config {
     /// Side of the tiles it works in, in pixels of the input, 16 to 4096; 0: the whole picture at
     /// once. Default 128.
     uint32_t tile_size;
-    /// 1: direct convolution, for less memory. Default 0.
+    /// Direct convolution, for less memory: 1 on, 0 off, -1 where it computes on the processor, which is
+    /// faster so too. Default -1.
     int32_t conv_direct;
     /// 1: allows pickle files (`.pth`), which can crash the process if hostile. Default 0.
     int32_t trust_pickle;
