@@ -73,7 +73,13 @@ fn arguments(config: &ModelConfig, request: &ImageRequest) -> Result<Vec<String>
             add(key, &path.display());
         }
     }
-    add("backend", config.backend.as_ref().ok_or("the device is named")?);
+    let device = config.backend.as_ref().ok_or("the device is named")?;
+    add("backend", device);
+    // As the crate chooses.
+    let on_processor = device.to_ascii_lowercase().starts_with("cpu");
+    let direct = |set: Option<bool>| u8::from(set.unwrap_or(on_processor));
+    add("diffusion_conv_direct", &direct(config.diffusion_conv_direct));
+    add("vae_conv_direct", &direct(config.vae_conv_direct));
     add("n_threads", &config.threads.ok_or("the number of threads is given")?);
     add("diffusion_flash_attn", &u8::from(config.diffusion_flash_attention));
     add("prompt", &request.prompt);

@@ -378,6 +378,8 @@ pub(crate) fn upscaled(model: &Path, tile_size: u32, picture: &image::RgbImage) 
     let mut arguments = Arguments::empty();
     arguments.add("upscaler", model.display());
     arguments.add("tile_size", tile_size);
+    // As the crate chooses for the processor.
+    arguments.flag("conv_direct", true);
     arguments.rgb("picture", Some(picture));
     arguments.draw().0.pop().expect("a picture")
 }

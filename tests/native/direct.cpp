@@ -323,10 +323,12 @@ bool draw_video(Arguments& args, sd_ctx_t* context) {
 bool upscale_image(Arguments& args) {
     int threads = 1;
     int tile    = 128;
+    bool direct = false;
     args.number("n_threads", threads);
     args.number("tile_size", tile);
+    args.number("conv_direct", direct);
     upscaler_ctx_t* upscaler =
-        new_upscaler_ctx(args.text("upscaler"), false, threads, tile, nullptr, nullptr);
+        new_upscaler_ctx(args.text("upscaler"), direct, threads, tile, nullptr, nullptr);
     if (upscaler == nullptr) {
         return false;
     }
