@@ -55,10 +55,7 @@ fn convolution(places: f64, from: f64, to: f64, size: f64) -> f64 {
 /// A residual block: two convolutions, the time, and another width for what goes past it.
 fn residual(places: f64, from: f64, to: f64, time: f64) -> f64 {
     let past = if from == to { 0.0 } else { convolution(places, from, to, 1.0) };
-    convolution(places, from, to, 3.0)
-        + convolution(places, to, to, 3.0)
-        + 2.0 * time * to
-        + past
+    convolution(places, from, to, 3.0) + convolution(places, to, to, 3.0) + 2.0 * time * to + past
 }
 
 /// A transformer block: attention to the picture and to the words, and a gated layer of four times the width.

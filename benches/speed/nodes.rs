@@ -39,8 +39,11 @@ pub(crate) fn measure() -> Outcome {
 pub(crate) fn peak() -> Outcome<f64> {
     let mut times = Times::new();
     run(&native::program_for_this_processor("nodes"), "direct", &mut times)?;
-    let (times, operations) =
-        times.iter().find(|(name, _)| name.contains("peak")).map(|(_, found)| found).ok_or("no peak")?;
+    let (times, operations) = times
+        .iter()
+        .find(|(name, _)| name.contains("peak"))
+        .map(|(_, found)| found)
+        .ok_or("no peak")?;
     Ok(operations / median(times.clone()))
 }
 
