@@ -36,7 +36,11 @@ typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 static constexpr int SUMS = 12;
 
 static float multiply_adds(int64_t rounds) {
+    // All different, or the compiler computes one for all.
     vec sums[SUMS] = {};
+    for (int i = 0; i < SUMS; i++) {
+        sums[i][0] = static_cast<float>(i);
+    }
     vec factor = {};
     for (int i = 0; i < LANES; i++) {
         factor[i] = 1.0f - 1e-6f * static_cast<float>(i);
@@ -49,7 +53,9 @@ static float multiply_adds(int64_t rounds) {
     }
     float all = 0;
     for (const vec & sum : sums) {
-        all += sum[0];
+        for (int i = 0; i < LANES; i++) {
+            all += sum[i];
+        }
     }
     return all;
 }
