@@ -13,6 +13,7 @@ use std::{
 pub(crate) struct Direct {
     program: PathBuf,
     folder: tempfile::TempDir,
+    huge_pages: bool,
 }
 
 /// What comes before the picture that counts.
@@ -44,7 +45,12 @@ impl Direct {
 
     /// This program, on whatever engine it is linked with.
     pub(crate) fn of(program: PathBuf) -> Outcome<Self> {
-        Ok(Self { program, folder: tempfile::tempdir()? })
+        Ok(Self { program, folder: tempfile::tempdir()?, huge_pages: true })
+    }
+
+    /// Where the system has no huge pages for it. Linux; elsewhere nothing changes.
+    pub(crate) fn without_huge_pages(self) -> Self {
+        Self { huge_pages: false, ..self }
     }
 
     /// Draws in a process of its own.
@@ -61,11 +67,25 @@ impl Direct {
         };
         let out = self.folder.path().join("out");
         let begin = Instant::now();
-        let output = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(arguments(config, request)?)
             .arg(format!("out={}", out.display()))
-            .arg(format!("timed={timed}"))
-            .output()?;
+            .arg(format!("timed={timed}"));
+        #[cfg(target_os = "linux")]
+        if !self.huge_pages {
+            use std::os::unix::process::CommandExt as _;
+            let switch_off = || {
+                // SAFETY: this option takes numbers alone, and changes nothing but the calling process.
+                match unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
+            };
+            // SAFETY: between fork and exec it makes one system call, and allocates nothing.
+            unsafe { command.pre_exec(switch_off) };
+        }
+        let output = command.output()?;
         let process = begin.elapsed();
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -9,6 +9,8 @@
 //! Run on a machine that does nothing else.
 
 mod arithmetic;
+mod builds;
+mod cmake;
 mod direct;
 mod models;
 mod nodes;
@@ -19,6 +21,7 @@ mod png;
 mod pool;
 mod settings;
 mod start;
+mod types;
 mod upstream;
 
 #[path = "../../tests/common/native.rs"]
@@ -38,12 +41,14 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 type Measurement = fn() -> Outcome;
 
 /// All of them, by name.
-const ALL: [(&str, Measurement); 8] = [
+const ALL: [(&str, Measurement); 10] = [
     ("overhead", overhead::measure),
     ("start", start::measure),
     ("pool", pool::measure),
     ("png", png::measure),
     ("settings", settings::measure),
+    ("types", types::measure),
+    ("builds", builds::measure),
     ("upstream", upstream::measure),
     ("nodes", nodes::measure),
     ("arithmetic", arithmetic::measure),

@@ -52,12 +52,6 @@ pub(crate) fn sd15() -> Outcome<ModelConfig> {
     Ok(ModelConfig::new(file).threads(threads()).backend("cpu"))
 }
 
-/// The same with quantised weights.
-pub(crate) fn sd15_in(weights: WeightType) -> Outcome<ModelConfig> {
-    let file = sdcpp_test_support::sd1(Sd1 { width: 320, vae: true }, Format::Gguf(weights))?;
-    Ok(ModelConfig::new(file).threads(threads()).backend("cpu"))
-}
-
 /// What it draws is noise, and takes as long as a picture.
 pub(crate) fn sd15_picture(side: u32, steps: u32) -> ImageRequest {
     ImageRequest::new("a lighthouse")

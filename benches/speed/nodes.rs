@@ -1,7 +1,7 @@
 //! Single nodes of the engine's graphs: with the kernels of this project and direct convolution, against the
 //! engine as its own build makes it, with im2col. And how far both are from what the processor can do.
 
-use crate::{Outcome, models::threads, native, paired::median, upstream};
+use crate::{Outcome, models::threads, native, paired::median, upstream::UPSTREAM};
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// By name: seconds of each turn, and operations.
@@ -11,7 +11,7 @@ const TURNS: usize = 5;
 
 pub(crate) fn measure() -> Outcome {
     let ours = native::program_for_this_processor("nodes");
-    let theirs = upstream::build("nodes")?;
+    let theirs = UPSTREAM.build("nodes", &[])?;
     let (mut own, mut upstream) = (Times::new(), Times::new());
     for _ in 0..TURNS {
         run(&ours, "direct", &mut own)?;

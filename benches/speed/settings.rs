@@ -3,11 +3,10 @@
 
 use crate::{
     Outcome,
-    models::{demo, demo_picture, sd15, sd15_in, sd15_picture, threads},
+    models::{demo, demo_picture, sd15, sd15_picture, threads},
     paired::by_turns,
 };
 use sdcpp::{Context, ImageRequest, ModelConfig};
-use sdcpp_test_support::WeightType;
 use std::{
     cell::RefCell,
     time::{Duration, Instant},
@@ -16,10 +15,11 @@ use std::{
 /// A name, and what it changes.
 type Setting = (&'static str, fn(ModelConfig) -> ModelConfig);
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     ("diffusion_flash_attention", |config| config.diffusion_flash_attention(true)),
     ("im2col in the diffusion model", |config| config.diffusion_conv_direct(false)),
     ("im2col in the VAE", |config| config.vae_conv_direct(false)),
+    ("mmap off", |config| config.mmap(false)),
     ("half the threads", |config| config.threads((threads() / 2).max(1))),
     ("twice the threads", |config| config.threads(threads() * 2)),
 ];
@@ -34,9 +34,6 @@ pub(crate) fn measure() -> Outcome {
     let large = "SD1.5 layout f16, 256², 2 steps";
     for (name, set) in SETTINGS {
         row(large, name, 2, (set(sd15()?), sd15()?), &sd15_picture(256, 2))?;
-    }
-    for (name, weights) in [("q8_0", WeightType::Q8_0), ("q4_0", WeightType::Q4_0)] {
-        row(large, name, 2, (sd15_in(weights)?, sd15()?), &sd15_picture(256, 2))?;
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use crate::{
     direct::{Direct, Warm},
     models::{demo, demo_picture},
     paired::by_turns,
+    upstream::UPSTREAM,
 };
-use sdcpp::Context;
+use sdcpp::{Context, ModelConfig};
 use std::{
     env,
     process::{Command, ExitCode},
@@ -35,9 +36,15 @@ pub(crate) fn draw_once() -> Option<ExitCode> {
 
 pub(crate) fn measure() -> Outcome {
     println!("A process that opens the demo model, draws once, writes bare pixels and ends.\n");
-    println!("| | crate, ms | C API, ms | ratio (95 %) |");
+    println!("| demo, 128², 12 steps, against | crate, ms | the other, ms | ratio (95 %) |");
     println!("|---|---|---|---|");
-    let direct = Direct::new()?;
+    // As each has it by default.
+    let im2col = demo().diffusion_conv_direct(false).vae_conv_direct(false);
+    row("the C API of the same build", &Direct::new()?, &demo())?;
+    row("the C API of upstream's own build", &Direct::of(UPSTREAM.build("direct", &[])?)?, &im2col)
+}
+
+fn row(name: &str, direct: &Direct, config: &ModelConfig) -> Outcome {
     let folder = tempfile::tempdir()?;
     let program = env::current_exe()?;
     let paired = by_turns(
@@ -52,14 +59,9 @@ pub(crate) fn measure() -> Outcome {
             }
             Ok(took)
         },
-        || Ok(direct.draw(&demo(), &demo_picture(), Warm::No)?.process),
+        || Ok(direct.draw(config, &demo_picture(), Warm::No)?.process),
     )?;
     let (ours, theirs) = paired.medians();
-    println!(
-        "| demo, 128², 12 steps | {:.0} | {:.0} | {} |",
-        ours * 1e3,
-        theirs * 1e3,
-        paired.ratio()
-    );
+    println!("| {name} | {:.0} | {:.0} | {} |", ours * 1e3, theirs * 1e3, paired.ratio());
     Ok(())
 }

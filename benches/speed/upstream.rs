@@ -3,19 +3,16 @@
 
 use crate::{
     Outcome,
+    cmake::Project,
     direct::{Direct, Warm},
     models::{demo, demo_picture, sd15, sd15_picture},
     paired::by_turns,
 };
 use sdcpp::{Context, ImageRequest, ModelConfig};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::time::Instant;
 
 pub(crate) fn measure() -> Outcome {
-    let direct = Direct::of(build("direct")?)?;
+    let direct = Direct::of(UPSTREAM.build("direct", &[])?)?;
     println!("`Context::generate`, warm, against the C API of upstream's own build.\n");
     println!(
         "| picture | crate, s | a step, s | decoding, s | upstream, s | upstream's time over ours (95 %) | mean difference |"
@@ -30,30 +27,8 @@ pub(crate) fn measure() -> Outcome {
     Ok(())
 }
 
-/// A program of tests/native on the engine with the options that it has by itself, whose build takes some
-/// minutes the first time.
-pub(crate) fn build(program: &str) -> Outcome<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("upstream");
-    let source = Path::new(env!("SDCPP_NATIVE_INCLUDE")).join("..");
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/upstream");
-    let run = |command: &mut Command| -> Outcome {
-        let output = command.output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(format!("cmake ended with {}: {told}", output.status).into())
-    };
-    let mut source_is = std::ffi::OsString::from("-DSDCPP_SOURCE=");
-    source_is.push(source.canonicalize()?);
-    run(Command::new("cmake").arg("-S").arg(project).arg("-B").arg(&folder).arg(source_is))?;
-    run(Command::new("cmake").arg("--build").arg(&folder).args([
-        "--target",
-        program,
-        "--parallel",
-    ]))?;
-    Ok(folder.join(format!("{program}{}", std::env::consts::EXE_SUFFIX)))
-}
+/// The engine with the options that it has by itself.
+pub(crate) const UPSTREAM: Project = Project { source: "benches/upstream", folder: "upstream" };
 
 fn row(
     direct: &Direct,

@@ -1,0 +1,68 @@
+//! What the options of the engine's build bring: the engine as the crate builds it for this processor, against
+//! one with another option, both by the C API, by turns.
+
+use crate::{
+    Outcome,
+    cmake::Project,
+    direct::{Direct, Warm},
+    models::{demo, demo_picture, sd15, sd15_picture},
+    paired::by_turns,
+};
+use sdcpp::{ImageRequest, ModelConfig};
+use std::{fs, path::PathBuf};
+
+const PROJECT: Project = Project { source: "tests/native", folder: "builds" };
+
+/// As the crate's feature `native` has it.
+const DEFAULT: (&str, &str) = ("SDCPP_NATIVE", "ON");
+
+/// A name, and the options.
+type Build = (&'static str, &'static [(&'static str, &'static str)]);
+
+const BUILDS: [Build; 6] = [
+    ("without tinyBLAS", &[DEFAULT, ("GGML_LLAMAFILE", "OFF")]),
+    ("without this project's kernels", &[DEFAULT, ("SDCPP_KERNELS", "OFF")]),
+    ("OpenMP", &[DEFAULT, ("GGML_OPENMP", "ON")]),
+    ("OpenBLAS", &[DEFAULT, ("GGML_BLAS", "ON"), ("GGML_BLAS_VENDOR", "OpenBLAS")]),
+    ("without repacking", &[DEFAULT, ("GGML_CPU_REPACK", "OFF")]),
+    ("portable: x86-64-v3 (AVX2)", &[("SDCPP_NATIVE", "OFF")]),
+];
+
+pub(crate) fn measure() -> Outcome {
+    let pictures: [(&str, usize, ModelConfig, ImageRequest); 2] = [
+        ("demo, 128², 12 steps", 9, demo(), demo_picture()),
+        ("SD1.5 layout f16, 256², 2 steps", 3, sd15()?, sd15_picture(256, 2)),
+    ];
+    let default = Direct::of(build("default", &[DEFAULT])?)?;
+    println!("Warm, against the build that is the default: more than 1 is slower than it.\n");
+    println!("| build | picture | s | default, s | ratio (95 %) |");
+    println!("|---|---|---|---|---|");
+    let built = BUILDS.map(|(name, options)| (name, build(name, options).and_then(Direct::of)));
+    let without = Direct::of(build("default", &[DEFAULT])?)?.without_huge_pages();
+    for (name, other) in built.into_iter().chain([("without huge pages", Ok(without))]) {
+        let other = match other {
+            Ok(other) => other,
+            // A library that this machine does not have.
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                continue;
+            }
+        };
+        for (picture, turns, config, request) in &pictures {
+            let draw = |direct: &Direct| Ok(direct.draw(config, request, Warm::Small)?.picture);
+            let paired = by_turns(*turns, || draw(&other), || draw(&default))?;
+            let (theirs, ours) = paired.medians();
+            println!("| {name} | {picture} | {theirs:.2} | {ours:.2} | {} |", paired.ratio());
+        }
+    }
+    Ok(())
+}
+
+/// The program `direct`, under a name of its own: the next build is made in the same folder.
+fn build(name: &str, options: &[(&str, &str)]) -> Outcome<PathBuf> {
+    let made = PROJECT.build("direct", options)?;
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+    let own = made.with_file_name(format!("direct-{}", letters.collect::<String>()));
+    fs::copy(&made, &own)?;
+    Ok(own)
+}
