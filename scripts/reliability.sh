@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the table of docs/reliability.md: what an application lived through, at full length. Takes
-# about an hour on two cores; not part of CI, which runs the same tests with fewer cases.
+# half an hour on two cores; not part of CI, which runs the same tests with fewer cases.
 #
 # scripts/reliability.sh [test…]: only the tests whose names contain one of these, and not
 # scripts/shuttle.sh.
