@@ -112,6 +112,16 @@ need_shellcheck() {
     exit 1
 }
 
+# There is none for macOS.
+need_valgrind() {
+    have valgrind && return 0
+    say "Installing Valgrind ..."
+    install_by_system valgrind valgrind valgrind valgrind && have valgrind && return 0
+    say "Valgrind is missing and could not be installed."
+    say "Debian, Ubuntu: sudo apt install valgrind"
+    exit 1
+}
+
 # For programs that are linked to the C library.
 need_pkg_config() {
     have pkg-config && return 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that CI checks, on one native build: formatting, lints, committed bindings, tests,
-# packaged crates, documentation.
+# the number of instructions, packaged crates, documentation.
 set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
@@ -26,6 +26,9 @@ SHUTTLE_ITERATIONS=500 scripts/shuttle.sh
 
 step "committed bindings"
 scripts/check-bindings.sh
+
+step "instructions"
+scripts/instructions.sh
 
 step "packaged crates"
 # Verifying builds each crate from its .crate file; the native build is shared. Cargo takes a package

@@ -6,7 +6,7 @@
 set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
-have valgrind || install_by_system valgrind valgrind valgrind valgrind || { say "valgrind is missing"; exit 1; }
+need_valgrind
 
 export SDCPP_NATIVE=0 SDCPP_TEST_SLOW=1
 # A target folder of its own, so that the usual build is not thrown away; sources are shared.

@@ -279,6 +279,9 @@ unsafe extern "C" fn generate_image(
 }
 
 /// A gradient whose colours come from prompt and seed.
+///
+/// Not inlined: `scripts/instructions.sh` leaves it out by its name.
+#[inline(never)]
 fn picture(params: &sd_img_gen_params_t, index: i32, fault: &str) -> sd_image_t {
     // SAFETY: NULL or a string of the caller.
     let prompt = unsafe { text(params.prompt) };

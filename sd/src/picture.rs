@@ -32,16 +32,18 @@ enum Pixels {
     Own { shape: Shape, bytes: Arc<Vec<u8>> },
 }
 
-/// How PNG files are compressed.
+/// How PNG files are compressed. docs/performance.md has times and sizes, against the writer that the engine's
+/// own command line uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum PngCompression {
-    /// Quick, and within a tenth of the usual size. The default.
+    /// Quickest, and a tenth larger than usual at most: chosen for each picture, by whether it is a flat
+    /// drawing. The default.
     #[default]
     Fast,
-    /// Slower and a little smaller.
+    /// Three to fifteen times slower. Drawings are a tenth smaller, photographs are not.
     Balanced,
-    /// Slowest and smallest.
+    /// As slow as the engine's own command line, or slower. Drawings are a little smaller still.
     High,
 }
 
@@ -166,8 +168,7 @@ impl Picture {
             doing: "encode a PNG".to_owned(),
             reason: e.to_string(),
         };
-        let size = (self.width(), self.height());
-        let mut encoder = png_encoder::new(writer, size, self.channels(), compression);
+        let mut encoder = png_encoder::new(writer, self.shape(), self.as_bytes(), compression);
         // tEXt holds Latin-1 only; what else there is in a prompt needs iTXt. A1111 reads both.
         let (keyword, text) = ("parameters".to_owned(), self.parameters.to_string());
         match text.as_str() {

@@ -10,7 +10,9 @@ pub(super) fn write(
     target: &Target<'_>,
 ) -> Result<()> {
     let fail = |e| target.png(e);
-    let mut encoder = png_encoder::new(writer, animation.size(), 3, PngCompression::Fast);
+    let (shape, pixels) =
+        animation.frames.first().map_or_else(Default::default, |f| (f.shape(), f.as_bytes()));
+    let mut encoder = png_encoder::new(writer, shape, pixels, PngCompression::default());
     let count = u32::try_from(animation.frames.len()).unwrap_or(u32::MAX);
     encoder.set_animated(count, animation.plays.into()).map_err(fail)?;
     let (frames, seconds) = timing::fraction(animation.fps);

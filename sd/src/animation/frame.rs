@@ -1,6 +1,6 @@
 //! One frame's pixels, borrowed.
 
-use crate::{Error, Picture, Result};
+use crate::{Error, Picture, Result, engine::Shape};
 use image::RgbImage;
 
 /// The pixels of one frame: 8-bit RGB, rows from the top, without padding.
@@ -49,6 +49,10 @@ impl<'a> Frame<'a> {
     /// The pixels, red first.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.pixels
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        Shape { width: self.width, height: self.height, channels: 3 }
     }
 }
 

@@ -38,8 +38,8 @@ fn numbered(path: &Path, number: usize, digits: usize) -> PathBuf {
 }
 
 fn write(frame: &Frame<'_>, writer: impl Write, target: &Target<'_>) -> Result<()> {
-    let size = (frame.width(), frame.height());
-    let encoder = png_encoder::new(writer, size, 3, PngCompression::Fast);
+    let encoder =
+        png_encoder::new(writer, frame.shape(), frame.as_bytes(), PngCompression::default());
     let mut writer = encoder.write_header().map_err(|e| target.png(e))?;
     writer.write_image_data(frame.as_bytes()).map_err(|e| target.png(e))?;
     writer.finish().map_err(|e| target.png(e))
