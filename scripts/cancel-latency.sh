@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures how long a stop takes on the CPU, stage by stage, and prints the table of docs/progress.md: the
-# demo in processor time with one thread, the real size by the clock with two threads. Takes about half an
-# hour on two cores, which must be idle.
+# demo in processor time with one thread, the real size by the clock with two threads. Takes about ten
+# minutes on two cores, which must be idle.
 #
 # scripts/cancel-latency.sh [test…]: only the tests whose names contain one of these, by the clock that
 # SDCPP_CANCEL_LATENCY_CLOCK names: processor, the default, or wall.
