@@ -9,6 +9,7 @@ use sdcpp::{
     Settings,
     isolated::{WorkerCommand, WorkerOptions, WorkerPool},
     mock,
+    tune::{self, TunedFile},
 };
 use serde::Serialize;
 use std::{
@@ -206,8 +207,15 @@ impl Active {
         config.threads = options.threads.or(config.threads);
         config.lora_folder = options.loras.clone().or(config.lora_folder);
         let defaults = provider.request("");
-        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool_options = pool_options(options, &settings);
+        if options.uses_tuned() {
+            config = tuned(engine, config, &defaults, pool_options.size).map_err(|why| {
+                // Where the file is is not the clients' business.
+                tracing::error!("{why}");
+                ApiError::internal("the tuned settings cannot be used; the log says why")
+            })?;
+        }
+        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());
             Arc::new(WorkerPool::open(command, config.clone(), worker, pool_options)?)
@@ -265,6 +273,32 @@ fn files_of(config: &ModelConfig) -> Vec<FileState> {
 
 fn settings() -> Result<Settings, ApiError> {
     Ok(Settings::from_env()?)
+}
+
+/// The configuration with what was measured for pictures of the usual size. Threads are measured for one
+/// picture at a time: several share the cores out as they do without.
+fn tuned(
+    engine: &Engine,
+    config: ModelConfig,
+    usual: &ImageRequest,
+    at_once: usize,
+) -> sdcpp::Result<ModelConfig> {
+    let path = tune::default_path()?;
+    if !path.exists() {
+        tracing::warn!("no tuned settings: there is no {}; `sdcpp tune` measures", path.display());
+        return Ok(config);
+    }
+    let threads = config.threads;
+    let file = TunedFile::open(path)?;
+    let mut tuned = file.apply(engine, config, (usual.width, usual.height))?;
+    if at_once > 1 {
+        tuned.config.threads = threads;
+    }
+    match tuned.found.entry() {
+        Some(_) => tracing::info!("{}", tuned.found),
+        None => tracing::warn!("no tuned settings: {}; `sdcpp tune` measures", tuned.found),
+    }
+    Ok(tuned.config)
 }
 
 fn pool_options(options: &Options, settings: &Settings) -> PoolOptions {
