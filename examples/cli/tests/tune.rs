@@ -13,7 +13,7 @@ const QUICK: &[&str] = &["--size", "64", "--steps", "2", "--turns", "3", "-t", "
 fn tune(place: &Place, more: &[&str]) -> Ran {
     let model = demo_model();
     let first = ["tune", "-m", model.to_str().unwrap()];
-    place.run(&[&first, QUICK, more].concat())
+    place.run(&[&first[..], QUICK, more].concat())
 }
 
 fn read(place: &Place, name: &str) -> Value {
@@ -51,7 +51,8 @@ fn what_is_measured_is_written_and_used() {
     assert_eq!(drawn.json()["tuned"], json["settings"]);
     assert!(drawn.err.contains("measured to be the fastest here"), "{}", drawn.err);
     let model = demo_model();
-    let line = [&["txt2img", "-m", model.to_str().unwrap()], common::QUICK, &["--json"]].concat();
+    let line =
+        [&["txt2img", "-m", model.to_str().unwrap()][..], common::QUICK, &["--json"]].concat();
     let by_variable = |value: &str| {
         Ran::from(place.program().args(&line).env("SDCPP_TUNED", value).output().unwrap())
     };

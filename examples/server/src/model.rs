@@ -209,7 +209,8 @@ impl Active {
         let defaults = provider.request("");
         let pool_options = pool_options(options, &settings);
         if options.uses_tuned() {
-            config = tuned(engine, config, &defaults, pool_options.size).map_err(|why| {
+            let path = tune::default_path()?;
+            config = tuned(engine, &path, config, &defaults, pool_options.size).map_err(|why| {
                 // Where the file is is not the clients' business.
                 tracing::error!("{why}");
                 ApiError::internal("the tuned settings cannot be used; the log says why")
@@ -279,11 +280,11 @@ fn settings() -> Result<Settings, ApiError> {
 /// picture at a time: several share the cores out as they do without.
 fn tuned(
     engine: &Engine,
+    path: &Path,
     config: ModelConfig,
     usual: &ImageRequest,
     at_once: usize,
 ) -> sdcpp::Result<ModelConfig> {
-    let path = tune::default_path()?;
     if !path.exists() {
         tracing::warn!("no tuned settings: there is no {}; `sdcpp tune` measures", path.display());
         return Ok(config);
@@ -355,6 +356,29 @@ mod tests {
         for name in [path.to_str().unwrap(), "../a", "", "notes"] {
             assert_eq!(catalogue.find(name).unwrap_err().status, StatusCode::NOT_FOUND);
         }
+    }
+
+    #[test]
+    fn measured_settings_are_used_and_threads_only_for_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuned.json");
+        let (engine, usual) = (mock::engine(), ImageRequest::new("").size(64, 64));
+        let config = || ModelConfig::new(MOCK);
+        let with = |config, at_once| tuned(&engine, &path, config, &usual, at_once);
+        assert_eq!(with(config(), 1).unwrap(), config(), "there is no file");
+        let subject = tune::Subject::of(&engine, &config(), (64, 64)).unwrap();
+        let text = serde_json::json!({ "version": 1, "entries": [{
+            "subject": subject,
+            "settings": { "threads": 3, "diffusion_flash_attention": true },
+            "default_micros": 1,
+        }]});
+        std::fs::write(&path, text.to_string()).unwrap();
+        let flash = || config().diffusion_flash_attention(true);
+        assert_eq!(with(config(), 1).unwrap(), flash().threads(3));
+        assert_eq!(with(config(), 2).unwrap(), flash());
+        assert_eq!(with(config().threads(2), 1).unwrap(), flash().threads(2));
+        std::fs::write(&path, "no JSON").unwrap();
+        assert!(with(config(), 1).unwrap_err().to_string().contains("tuned.json"));
     }
 
     #[test]
