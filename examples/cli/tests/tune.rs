@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Place, Ran, demo_model};
+use sdcpp_test_support::{Format, WeightType};
 use serde_json::Value;
 
 /// Small pictures, few turns. The number of threads is fixed: tests share the cores.
@@ -103,6 +104,18 @@ fn trying_first_draws_and_writes_nothing() {
     let expected = serde_json::json!([{ "setting": "vae_conv_direct", "value": "off" }]);
     assert_eq!((&json["dry_run"], &json["candidates"]), (&true.into(), &expected));
     assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
+fn of_a_u_net_convolutions_are_tried_too() {
+    let place = Place::new();
+    let model = sdcpp_test_support::sdxs(32, Format::Gguf(WeightType::F16)).unwrap();
+    let line = [&["tune", "-m", model.to_str().unwrap()][..], QUICK, &["-o", "t.json", "--json"]];
+    let json = place.run(&line.concat()).ok().json();
+    let tried: Vec<_> = json["tried"].as_array().unwrap().iter().map(|t| &t["setting"]).collect();
+    assert_eq!(tried, ["diffusion_flash_attention", "diffusion_conv_direct", "vae_conv_direct"]);
+    assert!(json["tried"].as_array().unwrap().iter().all(|t| t["measured"].is_object()), "{json}");
+    assert_eq!(read(&place, "t.json")["entries"][0]["subject"]["weight_type"], "f16");
 }
 
 #[test]

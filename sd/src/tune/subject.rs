@@ -127,7 +127,8 @@ fn processor(devices: &[Device]) -> String {
 /// The version, commit and instruction sets, on one line.
 fn build(engine: &Engine) -> String {
     let built_for = engine.system_info();
-    let words: Vec<_> = built_for.split_whitespace().collect();
+    let words = built_for.trim().trim_start_matches("System Info:").split_whitespace();
+    let words: Vec<_> = words.filter(|word| *word != "|").collect();
     format!("sdcpp {}, {}, {}", env!("CARGO_PKG_VERSION"), engine.commit(), words.join(" "))
 }
 
