@@ -104,5 +104,6 @@ mod pages {
     page!(ReferencesAndControl, "../docs/references-and-control.md");
     page!(StepCaches, "../docs/step-caches.md");
     page!(TextToImage, "../docs/text-to-image.md");
+    page!(Tuning, "../docs/tuning.md");
     page!(Video, "../docs/video.md");
 }

@@ -84,6 +84,7 @@ mod stage;
 mod step_cache;
 mod sync;
 mod timings;
+pub mod tune;
 mod upscaler;
 mod vae_tiling;
 mod validate;

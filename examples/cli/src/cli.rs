@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Convert(Box<commands::Convert>),
     /// Say what a model file is
     Inspect(Box<commands::Inspect>),
+    /// Measure which settings are the fastest here
+    Tune(Box<commands::Tune>),
     /// List the devices to compute on
     Devices,
     /// List samplers, schedulers and the other names that options take

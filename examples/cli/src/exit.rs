@@ -46,8 +46,8 @@ impl Code {
 }
 
 /// Roles of files that are no models.
-const INPUTS: [&str; 6] =
-    ["picture", "preset", "request", "control_video", "pm_id_images_dir", "output"];
+const INPUTS: [&str; 7] =
+    ["picture", "preset", "request", "control_video", "pm_id_images_dir", "output", "tuned"];
 
 /// The code of an error.
 pub(crate) fn classify(error: &Error) -> Code {

@@ -9,6 +9,7 @@ use sdcpp::{
     Settings,
     isolated::{WorkerCommand, WorkerOptions, WorkerPool},
     mock,
+    tune::{self, TunedFile},
 };
 use serde::Serialize;
 use std::{
@@ -206,8 +207,16 @@ impl Active {
         config.threads = options.threads.or(config.threads);
         config.lora_folder = options.loras.clone().or(config.lora_folder);
         let defaults = provider.request("");
-        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool_options = pool_options(options, &settings);
+        if options.uses_tuned() {
+            let path = tune::default_path()?;
+            config = tuned(engine, &path, config, &defaults, pool_options.size).map_err(|why| {
+                // Where the file is is not the clients' business.
+                tracing::error!("{why}");
+                ApiError::internal("the tuned settings cannot be used; the log says why")
+            })?;
+        }
+        report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
             let (command, worker) = (WorkerCommand::this_program(), WorkerOptions::default());
             Arc::new(WorkerPool::open(command, config.clone(), worker, pool_options)?)
@@ -267,6 +276,32 @@ fn settings() -> Result<Settings, ApiError> {
     Ok(Settings::from_env()?)
 }
 
+/// The configuration with what was measured for pictures of the usual size. Threads are measured for one
+/// picture at a time: several share the cores out as they do without.
+fn tuned(
+    engine: &Engine,
+    path: &Path,
+    config: ModelConfig,
+    usual: &ImageRequest,
+    at_once: usize,
+) -> sdcpp::Result<ModelConfig> {
+    if !path.exists() {
+        tracing::warn!("no tuned settings: there is no {}; `sdcpp tune` measures", path.display());
+        return Ok(config);
+    }
+    let threads = config.threads;
+    let file = TunedFile::open(path)?;
+    let mut tuned = file.apply(engine, config, (usual.width, usual.height))?;
+    if at_once > 1 {
+        tuned.config.threads = threads;
+    }
+    match tuned.found.entry() {
+        Some(_) => tracing::info!("{}", tuned.found),
+        None => tracing::warn!("no tuned settings: {}; `sdcpp tune` measures", tuned.found),
+    }
+    Ok(tuned.config)
+}
+
 fn pool_options(options: &Options, settings: &Settings) -> PoolOptions {
     let mut pool = PoolOptions::from(settings).queue_limit(options.queue_limit());
     pool.size = options.max_concurrent.unwrap_or(pool.size);
@@ -321,6 +356,29 @@ mod tests {
         for name in [path.to_str().unwrap(), "../a", "", "notes"] {
             assert_eq!(catalogue.find(name).unwrap_err().status, StatusCode::NOT_FOUND);
         }
+    }
+
+    #[test]
+    fn measured_settings_are_used_and_threads_only_for_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuned.json");
+        let (engine, usual) = (mock::engine(), ImageRequest::new("").size(64, 64));
+        let config = || ModelConfig::new(MOCK);
+        let with = |config, at_once| tuned(&engine, &path, config, &usual, at_once);
+        assert_eq!(with(config(), 1).unwrap(), config(), "there is no file");
+        let subject = tune::Subject::of(&engine, &config(), (64, 64)).unwrap();
+        let text = serde_json::json!({ "version": 1, "entries": [{
+            "subject": subject,
+            "settings": { "threads": 3, "diffusion_flash_attention": true },
+            "default_micros": 1,
+        }]});
+        std::fs::write(&path, text.to_string()).unwrap();
+        let flash = || config().diffusion_flash_attention(true);
+        assert_eq!(with(config(), 1).unwrap(), flash().threads(3));
+        assert_eq!(with(config(), 2).unwrap(), flash());
+        assert_eq!(with(config().threads(2), 1).unwrap(), flash().threads(2));
+        std::fs::write(&path, "no JSON").unwrap();
+        assert!(with(config(), 1).unwrap_err().to_string().contains("tuned.json"));
     }
 
     #[test]

@@ -71,6 +71,10 @@ pub struct Options {
     /// Threads of each picture [default: physical cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
+    /// Use the fastest settings for this machine, model and its usual size, as `sdcpp tune` measured
+    /// them: of SDCPP_TUNED, else of the user's own file [default: where SDCPP_TUNED is set]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub tuned: Option<bool>,
     /// Draw in worker processes, so that a crash of the engine ends one picture only
     #[arg(long, env = "SDCPP_ISOLATED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub isolated: Option<bool>,
@@ -259,6 +263,12 @@ impl Options {
 
     pub(crate) fn queue_limit(&self) -> usize {
         self.queue_limit.unwrap_or(64)
+    }
+
+    /// Whether measured settings are used.
+    pub(crate) fn uses_tuned(&self) -> bool {
+        let set = || std::env::var_os("SDCPP_TUNED").is_some_and(|value| !value.is_empty());
+        self.tuned.unwrap_or_else(set)
     }
 
     pub(crate) fn time_limit(&self) -> Option<Duration> {

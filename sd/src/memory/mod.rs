@@ -21,4 +21,4 @@ pub(crate) use admission::Admission;
 pub use available::{AvailableMemory, ProcessMemory};
 pub use estimate::{MemoryEstimate, PartMemory};
 pub use placement::DeviceMemory;
-pub(crate) use placement::{upscales_on_processor, with_convolutions};
+pub(crate) use placement::{PartDevice, PartDevices, upscales_on_processor, with_convolutions};

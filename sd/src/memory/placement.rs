@@ -138,6 +138,41 @@ pub(crate) fn with_convolutions(config: &ModelConfig, devices: &[Device]) -> Mod
     }
 }
 
+/// What the parts of a picture's way are computed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartDevices {
+    pub(crate) text_encoder: PartDevice,
+    pub(crate) diffusion: PartDevice,
+    pub(crate) vae: PartDevice,
+}
+
+/// The device of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartDevice {
+    pub(crate) name: String,
+    pub(crate) on_processor: bool,
+}
+
+impl PartDevices {
+    /// Devices are those of the engine; without any, the configuration's words decide.
+    pub(crate) fn of(config: &ModelConfig, devices: &[Device]) -> Self {
+        let placement = Placement::new(config, devices);
+        let part = |module| PartDevice {
+            name: placement.computed(module),
+            on_processor: placement.on_processor(module),
+        };
+        Self {
+            text_encoder: part(Module::TextEncoder),
+            diffusion: part(Module::Diffusion),
+            vae: part(Module::Vae),
+        }
+    }
+
+    pub(crate) fn any_on_processor(&self) -> bool {
+        [&self.text_encoder, &self.diffusion, &self.vae].iter().any(|part| part.on_processor)
+    }
+}
+
 /// Whether an upscaler with this [`backend`](crate::UpscalerConfig::backend) computes on the processor.
 pub(crate) fn upscales_on_processor(backend: Option<&str>, devices: &[Device]) -> bool {
     Placement::of(backend, None, devices).on_processor(Module::Upscaler)

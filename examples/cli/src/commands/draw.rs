@@ -1,13 +1,16 @@
 //! What the commands that draw pictures have in common.
 
-use super::enlarge::{Enlarger, check_model};
+use super::{
+    enlarge::{Enlarger, check_model},
+    tune::settings_json,
+};
 use crate::{
     app::App,
     memory,
     options::{
         BatchOptions, CacheOptions, ControlOptions, EngineOptions, HiresOptions, ModelOptions,
         OutputOptions, PhotoMakerOptions, PictureOptions, PreviewArguments, ReferenceOptions,
-        RunOptions, SamplingOptions, TilingOptions, UpscaleOptions,
+        RunOptions, SamplingOptions, TilingOptions, TunedOptions, UpscaleOptions,
     },
     output::{Drawn, Names, to_stdout},
     precedence::Base,
@@ -16,7 +19,7 @@ use crate::{
     values::invalid,
 };
 use clap::Args;
-use sdcpp::{Context, Error, Generated, ImageRequest, MemoryEstimate, ModelConfig};
+use sdcpp::{Context, Error, Generated, ImageRequest, MemoryEstimate, ModelConfig, tune::Match};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -53,6 +56,8 @@ pub(crate) struct DrawOptions {
     #[command(flatten)]
     pub(crate) engine: EngineOptions,
     #[command(flatten)]
+    pub(crate) tuned: TunedOptions,
+    #[command(flatten)]
     pub(crate) run: RunOptions,
 }
 
@@ -78,7 +83,7 @@ impl DrawOptions {
         change: impl FnOnce(ImageRequest) -> Result<ImageRequest, Error>,
     ) -> Result<Report, Error> {
         let sink = self.sink(app)?;
-        let job = self.job(change)?;
+        let mut job = self.job(change)?;
         job.request.check()?;
         job.config.check()?;
         if let Some(model) = &self.upscale.upscale_model {
@@ -90,8 +95,12 @@ impl DrawOptions {
         {
             names.prepare_folder()?;
         }
+        let found = self.tuned.apply(app, &engine, &mut job.config, &job.request)?;
         let mut context = Context::open(&engine, &job.config, app.watch(None))?;
         let mut report = Report::new(command);
+        if let Some(found) = found {
+            report.set("tuned", tuned_json(&found));
+        }
         report.set("model", model_json(&context));
         if self.run.dry_run {
             tell_plan(&mut report, &context, &job.request, &sink);
@@ -206,6 +215,11 @@ impl DrawOptions {
 pub(crate) fn model_json(context: &Context) -> Value {
     let path = context.config().main_file().unwrap_or(Path::new(""));
     json!({ "path": path.display().to_string(), "family": context.family() })
+}
+
+/// What was measured for it, for JSON; null where nothing was.
+fn tuned_json(found: &Match) -> Value {
+    found.entry().map_or(Value::Null, |entry| settings_json(&entry.settings))
 }
 
 /// What would be drawn.

@@ -11,6 +11,7 @@ mod inpaint;
 mod inspect;
 mod outpaint;
 mod samplers;
+mod tune;
 mod txt2img;
 mod upscale;
 mod video;
@@ -22,6 +23,7 @@ pub(crate) use img2img::Img2img;
 pub(crate) use inpaint::Inpaint;
 pub(crate) use inspect::Inspect;
 pub(crate) use outpaint::Outpaint;
+pub(crate) use tune::Tune;
 pub(crate) use txt2img::Txt2img;
 pub(crate) use upscale::Upscale;
 pub(crate) use video::Video;
@@ -41,6 +43,7 @@ pub(crate) fn run(app: &App, command: Command) -> Result<Report, Error> {
         Command::Video(options) => options.run(app),
         Command::Convert(options) => options.run(app),
         Command::Inspect(options) => options.run(),
+        Command::Tune(options) => options.run(app),
         Command::Devices => devices::run(app),
         Command::Samplers => Ok(samplers::run()),
         Command::Completions(options) => Ok(options.run()),

@@ -11,6 +11,7 @@ mod output;
 mod preview;
 mod sampling;
 mod tiling;
+mod tuned;
 mod upscaler;
 
 pub(crate) use cache::CacheOptions;
@@ -20,8 +21,9 @@ pub(crate) use high_noise::HighNoiseOptions;
 pub(crate) use hires::HiresOptions;
 pub(crate) use image::{BatchOptions, InitOptions, PictureOptions, open_folder};
 pub(crate) use model::ModelOptions;
-pub(crate) use output::{OutputOptions, RunOptions};
+pub(crate) use output::{OutputOptions, RunOptions, seconds};
 pub(crate) use preview::PreviewArguments;
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use tiling::TilingOptions;
+pub(crate) use tuned::TunedOptions;
 pub(crate) use upscaler::{UpscaleOptions, UpscalerOptions};

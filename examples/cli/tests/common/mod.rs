@@ -42,7 +42,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sdcpp"));
         command.current_dir(self.0.path());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SD_") {
+            if ["SD_", "SDCPP_TUNED"].iter().any(|own| name.to_string_lossy().starts_with(own)) {
                 command.env_remove(name);
             }
         }

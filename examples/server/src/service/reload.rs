@@ -79,6 +79,7 @@ fn open(opened: &Opened, options: &Options, name: Option<&str>) -> Result<Arc<Ac
 fn opened_by(options: &Options) -> impl PartialEq + use<> {
     (
         (options.model.clone(), options.models.clone(), options.loras.clone()),
+        options.uses_tuned(),
         (options.threads, options.max_concurrent, options.queue_limit(), options.time_limit()),
     )
 }

@@ -1,0 +1,139 @@
+//! Measuring with the demo model, and using what was measured.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use common::{Place, Ran, demo_model};
+use sdcpp_test_support::{Format, WeightType};
+use serde_json::Value;
+
+/// Small pictures, few turns. The number of threads is fixed: tests share the cores.
+const QUICK: &[&str] = &["--size", "64", "--steps", "2", "--turns", "3", "-t", "1"];
+
+fn tune(place: &Place, more: &[&str]) -> Ran {
+    let model = demo_model();
+    let first = ["tune", "-m", model.to_str().unwrap()];
+    place.run(&[&first[..], QUICK, more].concat())
+}
+
+fn read(place: &Place, name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(place.path(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_measured_is_written_and_used() {
+    let place = Place::new();
+    let json = tune(&place, &["-o", "new/tuned.json", "--json"]).ok().json();
+    assert_eq!((&json["command"], &json["file"]), (&"tune".into(), &"new/tuned.json".into()));
+    let tried: Vec<_> = json["tried"].as_array().unwrap().iter().collect();
+    let settings: Vec<_> = tried.iter().map(|tried| (&tried["setting"], &tried["value"])).collect();
+    // Threads are set, and the demo model is no U-Net.
+    let expected = [("diffusion_flash_attention", "on"), ("vae_conv_direct", "off")]
+        .map(|(setting, value)| (Value::from(setting), Value::from(value)));
+    assert_eq!(settings, expected.iter().map(|(s, v)| (s, v)).collect::<Vec<_>>());
+    for tried in tried {
+        assert!(["chosen", "not_faster"].contains(&tried["outcome"].as_str().unwrap()), "{tried}");
+        assert!(tried["measured"]["seconds"].as_f64().unwrap() > 0.0, "{tried}");
+    }
+    let file = read(&place, "new/tuned.json");
+    assert_eq!(file["version"], 1);
+    let entry = &file["entries"][0];
+    assert_eq!(entry["subject"], json["subject"]);
+    assert_eq!(entry["settings"], json["settings"]);
+    assert_eq!(
+        (&entry["subject"]["architecture"], &entry["subject"]["side"]),
+        (&"Z-Image".into(), &64.into())
+    );
+    assert!(entry["default_micros"].as_u64().unwrap() > 1000, "{entry}");
+
+    // Used by an option and by the variable, and only then.
+    let drawn = place.draw("txt2img", &["--tuned=new/tuned.json", "--json"]).ok();
+    assert_eq!(drawn.json()["tuned"], json["settings"]);
+    assert!(drawn.err.contains("measured to be the fastest here"), "{}", drawn.err);
+    let model = demo_model();
+    let line =
+        [&["txt2img", "-m", model.to_str().unwrap()][..], common::QUICK, &["--json"]].concat();
+    let by_variable = |value: &str| {
+        Ran::from(place.program().args(&line).env("SDCPP_TUNED", value).output().unwrap())
+    };
+    assert_eq!(by_variable("new/tuned.json").ok().json()["tuned"], json["settings"]);
+    for ran in [by_variable(""), place.run(&line)] {
+        assert!(ran.ok().json().get("tuned").is_none());
+    }
+    // Another size, and nothing measured yet.
+    let other = place.draw("txt2img", &["--tuned=new/tuned.json", "-W", "128", "-H", "128"]).ok();
+    assert!(other.err.contains("differs in side; `sdcpp tune` measures"), "{}", other.err);
+    let none = by_variable("none.json").ok();
+    assert!(none.err.contains("there is no none.json; `sdcpp tune`"), "{}", none.err);
+    assert_eq!(none.json()["tuned"], Value::Null);
+}
+
+#[test]
+fn an_entry_is_used_and_replaced() {
+    let place = Place::new();
+    tune(&place, &["-o", "tuned.json"]).ok();
+    // As another measurement might have found.
+    let mut file = read(&place, "tuned.json");
+    file["entries"][0]["settings"] = serde_json::json!({ "diffusion_flash_attention": true });
+    std::fs::write(place.path("tuned.json"), file.to_string()).unwrap();
+    let drawn = place.draw("txt2img", &["--tuned=tuned.json", "--json"]).ok();
+    assert_eq!(drawn.json()["tuned"], serde_json::json!({ "diffusion_flash_attention": true }));
+    assert!(drawn.err.contains("fastest here: diffusion_flash_attention on"), "{}", drawn.err);
+    let text = tune(&place, &["-o", "tuned.json"]).ok();
+    assert!(
+        text.out.contains("vae_conv_direct") && text.out.contains("fastest here: "),
+        "{}",
+        text.out
+    );
+    assert!(text.err.contains("1 of 2: diffusion_flash_attention on"), "{}", text.err);
+    assert_eq!(read(&place, "tuned.json")["entries"].as_array().unwrap().len(), 1);
+    // Another size is an entry of its own.
+    tune(&place, &["-o", "tuned.json", "--size", "32"]).ok();
+    assert_eq!(read(&place, "tuned.json")["entries"].as_array().unwrap().len(), 2);
+    assert_eq!(place.files(), ["output.png", "tuned.json"]);
+}
+
+#[test]
+fn trying_first_draws_and_writes_nothing() {
+    let place = Place::new();
+    let ran = tune(&place, &["-o", "tuned.json", "--dry-run"]).ok();
+    let plan = "would try diffusion_flash_attention on, vae_conv_direct off, and write tuned.json";
+    assert!(ran.out.contains(plan), "{}", ran.out);
+    let json = tune(&place, &["-o", "tuned.json", "--dry-run", "--json", "--fa"]).ok().json();
+    let expected = serde_json::json!([{ "setting": "vae_conv_direct", "value": "off" }]);
+    assert_eq!((&json["dry_run"], &json["candidates"]), (&true.into(), &expected));
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[test]
+fn of_a_u_net_convolutions_are_tried_too() {
+    let place = Place::new();
+    let model = sdcpp_test_support::sdxs(32, Format::Gguf(WeightType::F16)).unwrap();
+    let line = [&["tune", "-m", model.to_str().unwrap()][..], QUICK, &["-o", "t.json", "--json"]];
+    let json = place.run(&line.concat()).ok().json();
+    let tried: Vec<_> = json["tried"].as_array().unwrap().iter().map(|t| &t["setting"]).collect();
+    assert_eq!(tried, ["diffusion_flash_attention", "diffusion_conv_direct", "vae_conv_direct"]);
+    assert!(json["tried"].as_array().unwrap().iter().all(|t| t["measured"].is_object()), "{json}");
+    assert_eq!(read(&place, "t.json")["entries"][0]["subject"]["weight_type"], "f16");
+}
+
+#[test]
+fn files_and_values_that_cannot_be_used_are_told() {
+    let place = Place::new();
+    std::fs::write(place.path("text.json"), "no JSON").unwrap();
+    for ran in [tune(&place, &["-o", "text.json"]), place.draw("txt2img", &["--tuned=text.json"])] {
+        let ran = ran.failed(2, "text.json");
+        assert!(ran.err.contains("remove it, and measure again"), "{}", ran.err);
+    }
+    std::fs::write(place.path("new.json"), r#"{"version":2}"#).unwrap();
+    place.draw("txt2img", &["--tuned=new.json"]).failed(2, "of version 2, and this is 1");
+    place.draw("txt2img", &["--tuned=none.json"]).failed(2, "tuned not found: none.json");
+    tune(&place, &["-o", "-"]).failed(2, "output is -");
+    tune(&place, &["-o", "t.json", "--turns", "1"]).failed(2, "turns is 1; allowed: 3..=99");
+    tune(&place, &["-o", "t.json", "--size", "0"]).failed(2, "width is 0");
+    tune(&place, &["-o", "t.json", "--budget", "0"]).failed(5, "");
+    let all = ["--fa", "--diffusion-conv-direct", "--vae-conv-direct=false"];
+    tune(&place, &[&["-o", "t.json"][..], &all].concat()).failed(2, "set in all that is tuned");
+    assert_eq!(place.files(), ["new.json", "text.json"]);
+}

@@ -1,0 +1,120 @@
+//! What is tried: values that a configuration leaves open, and that can make a difference.
+
+use super::setting::Candidate;
+use crate::{
+    Device, ModelConfig,
+    memory::{PartDevices, with_convolutions},
+    validate,
+};
+
+/// Processor cores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cores {
+    /// As the engine counts them: the default number of threads.
+    pub(super) physical: u32,
+    /// As many threads as the system lets run at once, limits of control groups included.
+    pub(super) logical: u32,
+}
+
+impl Cores {
+    /// Numbers of threads that are tried, beside the default: the cores, half of them, and one. The
+    /// most come first, as these are the quickest to measure.
+    fn threads(self) -> Vec<u32> {
+        let Self { physical, logical } = self;
+        let mut counts = vec![physical, logical, physical / 2, logical / 2, 1];
+        counts.retain(|count| *count != physical && validate::threads(*count).is_ok());
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        counts.dedup();
+        counts
+    }
+}
+
+/// The candidates in the order in which they are tried. What the configuration sets is not among them.
+pub(super) fn candidates(
+    config: &ModelConfig,
+    devices: &[Device],
+    has_unet: bool,
+    cores: Cores,
+) -> Vec<Candidate> {
+    let parts = PartDevices::of(config, devices);
+    let mut all = Vec::new();
+    // A card does not wait for the processor's threads.
+    if config.threads.is_none() && parts.any_on_processor() {
+        all.extend(cores.threads().into_iter().map(Candidate::Threads));
+    }
+    if !config.flash_attention && !config.diffusion_flash_attention {
+        all.push(Candidate::DiffusionFlashAttention);
+    }
+    let default = with_convolutions(config, devices);
+    // The engine has direct convolutions for U-Nets alone.
+    if config.diffusion_conv_direct.is_none() && has_unet {
+        let on = default.diffusion_conv_direct == Some(true);
+        all.push(Candidate::DiffusionConvDirect(!on));
+    }
+    if config.vae_conv_direct.is_none() {
+        let on = default.vae_conv_direct == Some(true);
+        all.push(Candidate::VaeConvDirect(!on));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Candidate::*, *};
+    use crate::DeviceKind;
+
+    const TWO: Cores = Cores { physical: 2, logical: 4 };
+
+    fn card() -> Vec<Device> {
+        [("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]
+            .map(|(name, kind)| Device {
+                name: name.to_owned(),
+                description: String::new(),
+                kind,
+                memory_free: 0,
+                memory_total: 0,
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn threads_are_the_cores_half_of_them_and_one() {
+        let threads = |physical, logical| Cores { physical, logical }.threads();
+        assert_eq!(threads(2, 4), [4, 1]);
+        assert_eq!(threads(4, 4), [2, 1]);
+        assert_eq!(threads(8, 16), [16, 4, 1]);
+        // More cores than the process may use.
+        assert_eq!(threads(8, 2), [4, 2, 1]);
+        assert!(threads(1, 1).is_empty());
+        assert_eq!(threads(1, 2), [2]);
+    }
+
+    #[test]
+    fn on_the_processor_all_is_tried_that_is_left_open() {
+        let all = candidates(&ModelConfig::new("m"), &[], true, TWO);
+        let expected = [
+            Threads(4),
+            Threads(1),
+            DiffusionFlashAttention,
+            DiffusionConvDirect(false),
+            VaeConvDirect(false),
+        ];
+        assert_eq!(all, expected);
+        let set =
+            ModelConfig::new("m").threads(2).diffusion_conv_direct(true).flash_attention(true);
+        assert_eq!(candidates(&set, &[], true, TWO), [VaeConvDirect(false)]);
+        let set = ModelConfig::new("m").threads(2).vae_conv_direct(false);
+        assert_eq!(candidates(&set, &[], false, TWO), [DiffusionFlashAttention]);
+    }
+
+    #[test]
+    fn on_a_card_threads_are_not_tried_and_convolutions_the_other_way() {
+        let on_card = candidates(&ModelConfig::new("m"), &card(), true, TWO);
+        let expected = [DiffusionFlashAttention, DiffusionConvDirect(true), VaeConvDirect(true)];
+        assert_eq!(on_card, expected);
+        let split = ModelConfig::new("m").backend("cuda0,te=cpu,vae=cpu");
+        let split = candidates(&split, &card(), false, TWO);
+        let expected = [Threads(4), Threads(1), DiffusionFlashAttention, VaeConvDirect(false)];
+        assert_eq!(split, expected);
+    }
+}

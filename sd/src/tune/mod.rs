@@ -1,0 +1,161 @@
+//! The fastest settings, as measured on this machine: threads, flash attention, direct convolutions.
+//!
+//! The defaults suit most machines. Which settings are the fastest depends on processor, card, model
+//! and size, so [`Tune`] measures it, writes it to a file ([`TunedFile`]), and
+//! [`ModelConfig::tuned`] uses what is there for this machine, engine, model and size
+//! ([`Subject`]). Nothing reads the file by itself.
+//!
+//! ```no_run
+//! use sdcpp::{Context, Engine, ImageRequest, ModelConfig, Watch, tune::{Tune, TunedFile}};
+//!
+//! # fn main() -> sdcpp::Result<()> {
+//! let (engine, config) = (Engine::auto()?, ModelConfig::new("sd15.safetensors"));
+//! let request = ImageRequest::new("a lighthouse").size(768, 512).steps(2);
+//! let report = Tune::new(config.clone())
+//!     .request(request)
+//!     .run_with(&engine, Watch::new(), |progress| println!("{progress:?}"))?;
+//! report.save_to("tuned.json")?;
+//!
+//! let tuned = TunedFile::open("tuned.json")?.apply(&engine, config, (768, 512))?;
+//! println!("{}", tuned.found); // measured to be the fastest here: threads 4
+//! let context = Context::open(&engine, tuned.config, Watch::new())?;
+//! # drop(context);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is not tuned: [`ModelConfig::mmap`], which changes how long loading takes and not drawing, and
+//! what changes the picture or the memory it needs.
+
+mod candidates;
+mod choose;
+mod file;
+mod models;
+mod run;
+mod setting;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub use choose::{MARGIN, Measured};
+pub use file::{TunedEntry, TunedFile, default_path};
+pub use run::{Outcome, Tried, Tune, TuneProgress, TuneReport};
+pub use setting::{Candidate, Judged, TunedSettings};
+pub use subject::Subject;
+
+use crate::{Engine, Error, ModelConfig, Result};
+use std::{fmt, path::PathBuf};
+
+/// A configuration with what was measured for it, and what that is.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Tuned {
+    /// The configuration; as it was, if nothing was found.
+    pub config: ModelConfig,
+    /// What was found.
+    pub found: Match,
+}
+
+/// What a file of measured settings has for a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Match {
+    /// This entry.
+    Entry(Box<TunedEntry>),
+    /// There is no file: nothing was measured yet.
+    NoFile {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// Nothing for this machine, engine, model and size.
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// The fields of [`Subject`] in which the nearest entry differs; empty if there is none.
+        differs: Vec<&'static str>,
+    },
+}
+
+impl Match {
+    /// The entry, if there is one.
+    pub fn entry(&self) -> Option<&TunedEntry> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry(entry) => {
+                write!(f, "measured to be the fastest here: {}", entry.settings)
+            }
+            Self::NoFile { path } => {
+                write!(f, "nothing was measured here: there is no {}", path.display())
+            }
+            Self::NoEntry { path, differs } if differs.is_empty() => {
+                write!(f, "nothing was measured here: {} has no entry", path.display())
+            }
+            Self::NoEntry { path, differs } => write!(
+                f,
+                "nothing was measured for this: the nearest entry of {} differs in {}",
+                path.display(),
+                differs.join(", ")
+            ),
+        }
+    }
+}
+
+impl ModelConfig {
+    /// With the settings that were measured to be the fastest for it, by [`Tune`] or `sdcpp tune`: of
+    /// the file of [`tune::default_path`](default_path), for this machine, the engine of
+    /// [`Engine::auto`], and pictures of the size that the model's [preset](crate::Preset::for_model)
+    /// says. For another engine or size there is [`TunedFile::apply`].
+    ///
+    /// What the configuration sets stays. Where nothing was measured all of it does, and
+    /// [`Tuned::found`] says so.
+    ///
+    /// Threads are measured for one picture at a time. A [`Pool`](crate::Pool) of several divides the
+    /// cores itself if `threads` is absent.
+    ///
+    /// ```no_run
+    /// use sdcpp::{Context, ModelConfig};
+    ///
+    /// # fn main() -> sdcpp::Result<()> {
+    /// let tuned = ModelConfig::new("sd15.safetensors").tuned()?;
+    /// println!("{}", tuned.found);
+    /// let context = Context::new(tuned.config)?;
+    /// # drop(context);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`TunedFile::apply`], [`Engine::auto`] and [`tune::default_path`](default_path), and
+    /// those of [`TunedFile`] if there is a file that cannot be used.
+    pub fn tuned(self) -> Result<Tuned> {
+        let path = default_path()?;
+        match TunedFile::open(&path) {
+            Ok(file) => self.tuned_with(&file),
+            Err(Error::FileNotFound { path, .. }) => {
+                Ok(Tuned { config: self, found: Match::NoFile { path } })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`tuned`](Self::tuned), by another file, which must exist.
+    ///
+    /// # Errors
+    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`].
+    pub fn tuned_by(self, path: impl Into<PathBuf>) -> Result<Tuned> {
+        self.tuned_with(&TunedFile::open(path)?)
+    }
+
+    fn tuned_with(self, file: &TunedFile) -> Result<Tuned> {
+        let request = Tune::request_for(&self)?;
+        file.apply(&Engine::auto()?, self, (request.width, request.height))
+    }
+}
