@@ -12,6 +12,7 @@ OMP_NUM_THREADS says.
 import os
 import sys
 import time
+import warnings
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -87,7 +88,10 @@ class OpenVino:
         shapes = [list(value.shape) for value in inputs]
         if self.compiled.get(phase, (None,))[0] != shapes:
             self.compiled.pop(phase, None)
-            model = self.openvino.convert_model(self.modules[phase], example_input=tuple(inputs))
+            with warnings.catch_warnings():
+                # What depends on the size, which stays as it is.
+                warnings.simplefilter("ignore")
+                model = self.openvino.convert_model(self.modules[phase], example_input=(*inputs,))
             model.reshape(dict(enumerate(shapes)))
             compiled = self.openvino.Core().compile_model(model, "CPU", self.options)
             self.compiled[phase] = shapes, compiled
