@@ -10,6 +10,7 @@ step() { printf '\n== %s (after %s s)\n' "$*" "$SECONDS"; }
 step "format"
 cargo fmt --all --check
 (cd tests/coexist && cargo fmt --check)
+(cd benches/candle && cargo fmt --check)
 
 step "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -4,6 +4,7 @@
 //! ```text
 //! scripts/bench.sh                  # all of them
 //! scripts/bench.sh overhead png     # some
+//! scripts/bench.sh candle           # against another runtime: only by name
 //! ```
 //!
 //! Run on a machine that does nothing else.
@@ -19,6 +20,8 @@ mod paired;
 mod pictures;
 mod png;
 mod pool;
+mod program;
+mod runtimes;
 mod settings;
 mod start;
 mod types;
@@ -40,7 +43,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 /// Prints a table.
 type Measurement = fn() -> Outcome;
 
-/// All of them, by name.
+/// Those that run if none is named.
 const ALL: [(&str, Measurement); 10] = [
     ("overhead", overhead::measure),
     ("start", start::measure),
@@ -54,6 +57,13 @@ const ALL: [(&str, Measurement); 10] = [
     ("arithmetic", arithmetic::measure),
 ];
 
+/// Those that run only if they are named: what they are against takes long to build or to install.
+const BY_NAME: [(&str, Measurement); 3] = [
+    ("candle", runtimes::candle),
+    ("pytorch", runtimes::pytorch),
+    ("openvino", runtimes::openvino),
+];
+
 fn main() -> ExitCode {
     // A worker of `pool`, and a program that draws once for `start`: these do not return.
     sdcpp::isolated::worker_main();
@@ -63,15 +73,18 @@ fn main() -> ExitCode {
     // Cargo's own flag, and names of measurements.
     let wanted: Vec<_> =
         std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let Some(unknown) = wanted.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        let names = ALL.map(|(name, _)| name).join(", ");
-        eprintln!("{unknown} is no measurement; there are: {names}");
+    let known = || ALL.iter().chain(&BY_NAME);
+    if let Some(unknown) = wanted.iter().find(|name| known().all(|(known, _)| known != name)) {
+        let names: Vec<_> = known().map(|(name, _)| *name).collect();
+        eprintln!("{unknown} is no measurement; there are: {}", names.join(", "));
         return ExitCode::from(2);
     }
-    for (name, measure) in ALL {
-        if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {
-            continue;
-        }
+    let chosen: Vec<_> = if wanted.is_empty() {
+        ALL.to_vec()
+    } else {
+        known().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name)).copied().collect()
+    };
+    for (name, measure) in chosen {
         println!("\n## {name}\n");
         if let Err(error) = measure() {
             eprintln!("{name}: {error}");

@@ -32,9 +32,19 @@ pub(crate) fn by_turns(
     mut ours: impl FnMut() -> Outcome<Duration>,
     mut theirs: impl FnMut() -> Outcome<Duration>,
 ) -> Outcome<Paired> {
+    let [paired] = phases_by_turns(turns, || Ok([ours()?]), || Ok([theirs()?]))?;
+    Ok(paired)
+}
+
+/// The same of what takes its time in phases.
+pub(crate) fn phases_by_turns<const N: usize>(
+    turns: usize,
+    mut ours: impl FnMut() -> Outcome<[Duration; N]>,
+    mut theirs: impl FnMut() -> Outcome<[Duration; N]>,
+) -> Outcome<[Paired; N]> {
     ours()?;
     theirs()?;
-    let mut paired = Paired::default();
+    let mut phases = std::array::from_fn(|_| Paired::default());
     for turn in 0..turns {
         let (a, b) = if turn % 2 == 0 {
             let a = ours()?;
@@ -43,10 +53,12 @@ pub(crate) fn by_turns(
             let b = theirs()?;
             (ours()?, b)
         };
-        paired.ours.push(a.as_secs_f64());
-        paired.theirs.push(b.as_secs_f64());
+        for (paired, (a, b)) in phases.iter_mut().zip(a.iter().zip(b)) {
+            paired.ours.push(a.as_secs_f64());
+            paired.theirs.push(b.as_secs_f64());
+        }
     }
-    Ok(paired)
+    Ok(phases)
 }
 
 impl Paired {
