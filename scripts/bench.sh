@@ -17,8 +17,8 @@ set -euo pipefail
 need_runtimes() {
     local folder=target/runtimes
     need_python
-    [ -x "$folder/bin/pip" ] || python3 -m venv "$folder" >&2
-    "$folder/bin/pip" install --quiet --disable-pip-version-check -r benches/python/requirements.txt >&2
+    [ -x "$folder/bin/python" ] || python3 -m venv "$folder" >&2
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r benches/python/requirements.txt >&2
 }
 
 for name in "$@"; do
