@@ -33,8 +33,8 @@ count() {
 }
 
 # Without what the start of the process needs.
-few=$(count 20)
-many=$(count 220)
+few=$(count 20) || true
+many=$(count 220) || true
 if [ -z "$few" ] || [ -z "$many" ]; then say "Callgrind told no number"; exit 1; fi
 picture=$(((many - few) / 200))
 here="$(uname -m), $(rustc --version | cut -d ' ' -f 1-2), $(getconf GNU_LIBC_VERSION)"

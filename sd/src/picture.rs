@@ -37,11 +37,11 @@ enum Pixels {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum PngCompression {
-    /// Quickest, and a tenth larger than usual at most: chosen for each picture, by whether it is a flat
-    /// drawing. The default.
+    /// Quickest, and about as small as usual: how is chosen for each picture, by whether it is a flat drawing.
+    /// The default.
     #[default]
     Fast,
-    /// Three to fifteen times slower. Drawings are a tenth smaller, photographs are not.
+    /// Three to nine times slower. Drawings are a tenth smaller, photographs are not.
     Balanced,
     /// As slow as the engine's own command line, or slower. Drawings are a little smaller still.
     High,

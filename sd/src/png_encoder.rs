@@ -34,7 +34,7 @@ pub(crate) fn new<'a, W: Write>(
 }
 
 /// Whether three pixels of four are equal to the one on their left, as in drawings and pictures of screens.
-/// In photographs at most two are, where half of the picture is one colour.
+/// In a photograph at most two are where half of it is one colour.
 fn is_flat(shape: Shape, pixels: &[u8]) -> bool {
     match shape.channels {
         1 => flat::<1>(shape.width, pixels),

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1.5 by candle on the processor, with random weights, for `scripts/bench.sh runtimes`.
+//! Stable Diffusion 1.5 by candle on the processor, with random weights, for `scripts/bench.sh candle`.
 //!
 //! The argument is the type, `f32` or `f16`. It says `ready`, its name and its version, and then answers each
 //! line of standard input, `step SIDE` or `decode SIDE` for a picture of so many pixels to a side, with
