@@ -145,7 +145,7 @@ impl ModelConfig {
     /// As [`tuned`](Self::tuned), by another file, which must exist.
     ///
     /// # Errors
-    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`].
+    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`](crate::Error::FileNotFound).
     pub fn tuned_by(self, path: impl Into<PathBuf>) -> Result<Tuned> {
         self.tuned_with(&TunedFile::open(path)?)
     }
