@@ -70,17 +70,27 @@ impl Report {
         self.note(words.join(", "));
     }
 
+    /// Tells the lines before an error is told, of what took long and is not to be lost. With `--json` they
+    /// are on standard error: the one object is that of the error.
+    pub(crate) fn print_lines(&self, app: &App) {
+        app.bar.finish();
+        for line in &self.lines {
+            if app.json {
+                app.note(line);
+            } else {
+                // Nobody reads on: a closed pipe is no error.
+                let _ = writeln!(io::stdout(), "{line}");
+            }
+        }
+    }
+
     /// Tells it.
     pub(crate) fn print(self, app: &App) {
-        app.bar.finish();
         if app.json {
+            app.bar.finish();
             return print_json(&Value::Object(self.fields));
         }
-        let mut out = io::stdout().lock();
-        for line in &self.lines {
-            // Nobody reads on: a closed pipe is no error.
-            let _ = writeln!(out, "{line}");
-        }
+        self.print_lines(app);
         for note in &self.notes {
             app.note(note);
         }

@@ -6,7 +6,11 @@ mod common;
 
 use common::{Place, Ran, demo_model};
 use sdcpp_test_support::{Format, WeightType};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::Stdio,
+};
 
 /// Small pictures, few turns. The number of threads is fixed: tests share the cores.
 const QUICK: &[&str] = &["--size", "64", "--steps", "2", "--turns", "3", "-t", "1"];
@@ -28,10 +32,8 @@ fn what_is_measured_is_written_and_used() {
     assert_eq!((&json["command"], &json["file"]), (&"tune".into(), &"new/tuned.json".into()));
     let tried: Vec<_> = json["tried"].as_array().unwrap().iter().collect();
     let settings: Vec<_> = tried.iter().map(|tried| (&tried["setting"], &tried["value"])).collect();
-    // Threads are set, and the demo model is no U-Net.
-    let expected = [("diffusion_flash_attention", "on"), ("vae_conv_direct", "off")]
-        .map(|(setting, value)| (Value::from(setting), Value::from(value)));
-    assert_eq!(settings, expected.iter().map(|(s, v)| (s, v)).collect::<Vec<_>>());
+    // Threads are set, and convolutions are direct by default here.
+    assert_eq!(settings, [(&Value::from("diffusion_flash_attention"), &Value::from("on"))]);
     for tried in tried {
         assert!(["chosen", "not_faster"].contains(&tried["outcome"].as_str().unwrap()), "{tried}");
         assert!(tried["measured"]["seconds"].as_f64().unwrap() > 0.0, "{tried}");
@@ -75,18 +77,19 @@ fn an_entry_is_used_and_replaced() {
     tune(&place, &["-o", "tuned.json"]).ok();
     // As another measurement might have found.
     let mut file = read(&place, "tuned.json");
-    file["entries"][0]["settings"] = serde_json::json!({ "diffusion_flash_attention": true });
+    file["entries"][0]["settings"] = json!({ "diffusion_flash_attention": true });
     std::fs::write(place.path("tuned.json"), file.to_string()).unwrap();
     let drawn = place.draw("txt2img", &["--tuned=tuned.json", "--json"]).ok();
-    assert_eq!(drawn.json()["tuned"], serde_json::json!({ "diffusion_flash_attention": true }));
-    assert!(drawn.err.contains("fastest here: diffusion_flash_attention on"), "{}", drawn.err);
+    assert_eq!(drawn.json()["tuned"], json!({ "diffusion_flash_attention": true }));
+    let told = "fastest here, but for threads: diffusion_flash_attention on";
+    assert!(drawn.err.contains(told), "{}", drawn.err);
     let text = tune(&place, &["-o", "tuned.json"]).ok();
     assert!(
-        text.out.contains("vae_conv_direct") && text.out.contains("fastest here: "),
+        text.out.contains("diffusion_flash_attention") && text.out.contains("fastest here: "),
         "{}",
         text.out
     );
-    assert!(text.err.contains("1 of 2: diffusion_flash_attention on"), "{}", text.err);
+    assert!(text.err.contains("1 of 1: diffusion_flash_attention on"), "{}", text.err);
     assert_eq!(read(&place, "tuned.json")["entries"].as_array().unwrap().len(), 1);
     // Another size is an entry of its own.
     tune(&place, &["-o", "tuned.json", "--size", "32"]).ok();
@@ -98,22 +101,62 @@ fn an_entry_is_used_and_replaced() {
 fn trying_first_draws_and_writes_nothing() {
     let place = Place::new();
     let ran = tune(&place, &["-o", "tuned.json", "--dry-run"]).ok();
-    let plan = "would try diffusion_flash_attention on, vae_conv_direct off, and write tuned.json";
+    let plan = "would try diffusion_flash_attention on, and write tuned.json";
     assert!(ran.out.contains(plan), "{}", ran.out);
-    let json = tune(&place, &["-o", "tuned.json", "--dry-run", "--json", "--fa"]).ok().json();
-    let expected = serde_json::json!([{ "setting": "vae_conv_direct", "value": "off" }]);
+    let json = tune(&place, &["-o", "tuned.json", "--dry-run", "--json"]).ok().json();
+    let expected = json!([{ "setting": "diffusion_flash_attention", "value": "on" }]);
     assert_eq!((&json["dry_run"], &json["candidates"]), (&true.into(), &expected));
+    // What the measurement would refuse.
+    for (wrong, why) in [
+        (&["--turns", "2"][..], "turns is 2; allowed: 3..=99"),
+        (&["--turns", "100"], "turns is 100; allowed: 3..=99"),
+        (&["--fa"], "config is set in all that is tuned here"),
+    ] {
+        tune(&place, &[&["-o", "tuned.json", "--dry-run"], wrong].concat()).failed(2, why);
+        tune(&place, &[&["-o", "tuned.json"], wrong].concat()).failed(2, why);
+    }
     assert_eq!(place.files(), Vec::<String>::new());
 }
 
+/// Zero or less is a number too: that of the cores.
 #[test]
-fn of_a_u_net_convolutions_are_tried_too() {
+fn threads_that_an_option_sets_are_neither_tuned_nor_replaced() {
+    let place = Place::new();
+    for threads in ["0", "-1", "1"] {
+        let json =
+            tune(&place, &["-t", threads, "-o", "t.json", "--dry-run", "--json"]).ok().json();
+        let tried: Vec<_> =
+            json["candidates"].as_array().unwrap().iter().map(|tried| &tried["setting"]).collect();
+        assert_eq!(tried, ["diffusion_flash_attention"], "-t {threads}");
+    }
+    tune(&place, &["-o", "t.json"]).ok();
+    let mut file = read(&place, "t.json");
+    file["entries"][0]["settings"] = json!({ "threads": 1, "diffusion_flash_attention": true });
+    std::fs::write(place.path("t.json"), file.to_string()).unwrap();
+    let model = demo_model();
+    let draw = |threads: &[&str]| {
+        let line = ["txt2img", "-m", model.to_str().unwrap(), "-p", "x", "-W", "64", "-H", "64"];
+        let more = ["--steps", "2", "--tuned=t.json", "--json"];
+        place.run(&[&line, &more[..], threads].concat()).ok()
+    };
+    assert_eq!(draw(&[]).json()["tuned"]["threads"], 1);
+    for threads in ["0", "-1", "2"] {
+        let drawn = draw(&["-t", threads]);
+        assert_eq!(drawn.json()["tuned"], json!({ "diffusion_flash_attention": true }));
+        let told = "fastest here, but for threads: diffusion_flash_attention on";
+        assert!(drawn.err.contains(told), "{}", drawn.err);
+    }
+}
+
+/// On the processor they are direct by default: the other way needs more memory.
+#[test]
+fn of_a_u_net_convolutions_are_not_tried_on_the_processor() {
     let place = Place::new();
     let model = sdcpp_test_support::sdxs(32, Format::Gguf(WeightType::F16)).unwrap();
     let line = [&["tune", "-m", model.to_str().unwrap()][..], QUICK, &["-o", "t.json", "--json"]];
     let json = place.run(&line.concat()).ok().json();
     let tried: Vec<_> = json["tried"].as_array().unwrap().iter().map(|t| &t["setting"]).collect();
-    assert_eq!(tried, ["diffusion_flash_attention", "diffusion_conv_direct", "vae_conv_direct"]);
+    assert_eq!(tried, ["diffusion_flash_attention"]);
     assert!(json["tried"].as_array().unwrap().iter().all(|t| t["measured"].is_object()), "{json}");
     assert_eq!(read(&place, "t.json")["entries"][0]["subject"]["weight_type"], "f16");
 }
@@ -126,14 +169,56 @@ fn files_and_values_that_cannot_be_used_are_told() {
         let ran = ran.failed(2, "text.json");
         assert!(ran.err.contains("remove it, and measure again"), "{}", ran.err);
     }
+    // One that the command does not name is left out.
+    let model = demo_model();
+    let line =
+        [&["txt2img", "-m", model.to_str().unwrap()][..], common::QUICK, &["--json"]].concat();
+    let ran = place.program().args(&line).env("SDCPP_TUNED", "text.json").output().unwrap();
+    let ran = Ran::from(ran).ok();
+    assert!(ran.err.contains("warning: no measured settings are used: tuned is no usable JSON"));
+    assert_eq!(ran.json().get("tuned"), Some(&Value::Null));
+    std::fs::remove_file(place.path("output.png")).unwrap();
     std::fs::write(place.path("new.json"), r#"{"version":2}"#).unwrap();
     place.draw("txt2img", &["--tuned=new.json"]).failed(2, "of version 2, and this is 1");
     place.draw("txt2img", &["--tuned=none.json"]).failed(2, "tuned not found: none.json");
     tune(&place, &["-o", "-"]).failed(2, "output is -");
-    tune(&place, &["-o", "t.json", "--turns", "1"]).failed(2, "turns is 1; allowed: 3..=99");
     tune(&place, &["-o", "t.json", "--size", "0"]).failed(2, "width is 0");
     tune(&place, &["-o", "t.json", "--budget", "0"]).failed(5, "");
-    let all = ["--fa", "--diffusion-conv-direct", "--vae-conv-direct=false"];
-    tune(&place, &[&["-o", "t.json"][..], &all].concat()).failed(2, "set in all that is tuned");
     assert_eq!(place.files(), ["new.json", "text.json"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_drawn() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("no/such", place.path("folder")).unwrap();
+    let ran = tune(&place, &["-o", "folder/t.json"]).failed(1, "write folder/t.json");
+    assert!(!ran.err.contains("measuring"), "{}", ran.err);
+}
+
+/// What took minutes is not lost where the file went bad meanwhile.
+#[test]
+fn the_table_is_told_even_if_the_file_cannot_be_written() {
+    let model = demo_model();
+    let first = ["tune", "-m", model.to_str().unwrap(), "-o", "tuned.json"];
+    for json in [false, true] {
+        let place = Place::new();
+        let mut command = place.program();
+        command.args([&first[..], QUICK].concat()).args(json.then_some("--json"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut err = String::new();
+        told.read_line(&mut err).unwrap();
+        assert!(err.contains("measuring the defaults"), "{err}");
+        std::fs::write(place.path("tuned.json"), "no JSON").unwrap();
+        told.read_to_string(&mut err).unwrap();
+        let ran = Ran { err, ..Ran::from(child.wait_with_output().unwrap()) };
+        let ran = ran.failed(2, "no usable JSON");
+        let table = if json { &ran.err } else { &ran.out };
+        assert!(table.contains("fastest here: ") && table.contains("ratio"), "{table}");
+        if json {
+            assert_eq!(ran.json()["ok"], false);
+        }
+        assert_eq!(place.files(), ["tuned.json"]);
+    }
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the service with its engines, and installs both:
+# Builds the service, and the command that measures for it, with their engines, and installs all:
 #
 #   examples/server/deploy/install.sh [cpu|cuda|vulkan] [PREFIX]
 #
-# puts sdcpp-server into PREFIX/bin and the engines into PREFIX/lib/sdcpp, where it finds them; without
-# arguments that of the processor, in /usr/local. With a graphics card's engine comes the processor's, which
-# draws where there is no card. Both are portable; SDCPP_NATIVE=1 tunes them for this machine. The image of
-# the Dockerfile beside is made by this script too.
+# puts sdcpp-server and sdcpp into PREFIX/bin and the engines into PREFIX/lib/sdcpp, where they find them;
+# without arguments that of the processor, in /usr/local. With a graphics card's engine comes the
+# processor's, which draws where there is no card. Both are portable; SDCPP_NATIVE=1 tunes them for this
+# machine. The image of the Dockerfile beside is made by this script too.
 set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/../../../scripts/prerequisites.sh"
@@ -35,11 +35,13 @@ fi
 engines="$root/target/engines"
 scripts/engine-library.sh cpu "$engines"
 [ "$backend" = cpu ] || scripts/engine-library.sh "$backend" "$engines"
-cargo build --release --locked --package sdcpp-server --no-default-features --features dynamic
+cargo build --release --locked --package sdcpp-server --package sdcpp-cli \
+    --no-default-features --features dynamic
 
 # A program that runs keeps the files that it has open.
-install -m 755 "${CARGO_TARGET_DIR:-$root/target}/release/sdcpp-server" "$prefix/bin/"
+built="${CARGO_TARGET_DIR:-$root/target}/release"
+install -m 755 "$built/sdcpp-server" "$built/sdcpp" "$prefix/bin/"
 for file in "$engines"/libsdcpp_engine_{cpu,"$backend"}.* ${runtime[@]+"${runtime[@]}"}; do
     install -m 755 "$file" "$prefix/lib/sdcpp/"
 done
-say "installed $prefix/bin/sdcpp-server"
+say "installed $prefix/bin/sdcpp-server and $prefix/bin/sdcpp"

@@ -1,11 +1,12 @@
 //! An HTTP service over `sdcpp`: docs/server.md says what it answers.
 //!
 //! The files: `options` is what it is started with; `service` what all APIs share, with the models of
-//! `model`, of which some are `opened`, and the jobs of `job`, which are written to the `history`, looked
-//! at by a `filter` and found again by a `cache` key; `upscale` enlarges pictures; `api` has a module for
-//! each API; `guard` decides who may ask and `rates` how often; `receive` and `serve` how long a client may
-//! take to ask; `observe` tells the log; `page` is the web page; `app` puts them together. `commands` are
-//! what the program does other than serve, and `hub` is where models are downloaded from.
+//! `model`, of which some are `opened`, by the settings of `tuned`, and the jobs of `job`, which are
+//! written to the `history`, looked at by a `filter` and found again by a `cache` key; `upscale` enlarges
+//! pictures; `api` has a module for each API; `guard` decides who may ask and `rates` how often; `receive`
+//! and `serve` how long a client may take to ask; `observe` tells the log; `page` is the web page; `app`
+//! puts them together. `commands` are what the program does other than serve, and `hub` is where models
+//! are downloaded from.
 
 mod api;
 mod app;
@@ -35,6 +36,7 @@ mod receive;
 mod report;
 mod serve;
 mod service;
+mod tuned;
 mod upscale;
 
 pub use app::app;

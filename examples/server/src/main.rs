@@ -67,6 +67,8 @@ async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
     let address = listener.local_addr().map_err(|error| ApiError::internal(error.to_string()))?;
     service.begin().await?;
     report(&service, address);
+    // Before anybody is told that it may send them.
+    let hangups = Hangups::of(&service.options());
     // The one line on stdout, for who started it.
     println!("http://{address}");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -78,8 +80,6 @@ async fn run_service(service: Service, logs: Logs) -> Result<(), ApiError> {
         };
         serve(listener, &served_by, app(served_by.clone()), stop).await;
     });
-    // Before anybody is told that it may send them.
-    let hangups = Hangups::of(&service.options());
     tokio::spawn(hangups.heed(service.clone(), logs));
     manager::tell(State::Ready);
     tokio::select! {

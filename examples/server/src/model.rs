@@ -1,7 +1,7 @@
 //! The models that there are, and the one that draws.
 
 use crate::{
-    error::ApiError, file::FileState, hash::ModelHash, hub::Folder, options::Options, report,
+    error::ApiError, file::FileState, hash::ModelHash, hub::Folder, options::Options, report, tuned,
 };
 use axum::http::StatusCode;
 use sdcpp::{
@@ -9,7 +9,6 @@ use sdcpp::{
     Settings,
     isolated::{WorkerCommand, WorkerOptions, WorkerPool},
     mock,
-    tune::{self, TunedFile},
 };
 use serde::Serialize;
 use std::{
@@ -178,6 +177,8 @@ pub struct Active {
     pub config: ModelConfig,
     /// The files of that, as they were then.
     pub(crate) files: Vec<FileState>,
+    /// The file of measured settings, as it was then, if they are used.
+    pub(crate) tuned: Option<FileState>,
     /// What draws.
     pub pool: Arc<dyn JobPool>,
     /// The hash of its file.
@@ -208,13 +209,9 @@ impl Active {
         config.lora_folder = options.loras.clone().or(config.lora_folder);
         let defaults = provider.request("");
         let pool_options = pool_options(options, &settings);
+        let mut tuned = None;
         if options.uses_tuned() {
-            let path = tune::default_path()?;
-            config = tuned(engine, &path, config, &defaults, pool_options.size).map_err(|why| {
-                // Where the file is is not the clients' business.
-                tracing::error!("{why}");
-                ApiError::internal("the tuned settings cannot be used; the log says why")
-            })?;
+            (config, tuned) = tuned::apply(engine, config, &defaults, pool_options.size);
         }
         report::model(&entry.name, entry.bytes, &config, &defaults);
         let pool: Arc<dyn JobPool> = if options.isolated == Some(true) {
@@ -229,6 +226,7 @@ impl Active {
             mock: false,
             defaults,
             files: files_of(&config),
+            tuned,
             config,
             pool,
             hash,
@@ -259,6 +257,7 @@ impl Active {
             mock: true,
             defaults,
             files: files_of(&config),
+            tuned: None,
             config,
             pool: Arc::new(pool),
             hash: ModelHash::default(),
@@ -274,32 +273,6 @@ fn files_of(config: &ModelConfig) -> Vec<FileState> {
 
 fn settings() -> Result<Settings, ApiError> {
     Ok(Settings::from_env()?)
-}
-
-/// The configuration with what was measured for pictures of the usual size. Threads are measured for one
-/// picture at a time: several share the cores out as they do without.
-fn tuned(
-    engine: &Engine,
-    path: &Path,
-    config: ModelConfig,
-    usual: &ImageRequest,
-    at_once: usize,
-) -> sdcpp::Result<ModelConfig> {
-    if !path.exists() {
-        tracing::warn!("no tuned settings: there is no {}; `sdcpp tune` measures", path.display());
-        return Ok(config);
-    }
-    let threads = config.threads;
-    let file = TunedFile::open(path)?;
-    let mut tuned = file.apply(engine, config, (usual.width, usual.height))?;
-    if at_once > 1 {
-        tuned.config.threads = threads;
-    }
-    match tuned.found.entry() {
-        Some(_) => tracing::info!("{}", tuned.found),
-        None => tracing::warn!("no tuned settings: {}; `sdcpp tune` measures", tuned.found),
-    }
-    Ok(tuned.config)
 }
 
 fn pool_options(options: &Options, settings: &Settings) -> PoolOptions {
@@ -356,29 +329,6 @@ mod tests {
         for name in [path.to_str().unwrap(), "../a", "", "notes"] {
             assert_eq!(catalogue.find(name).unwrap_err().status, StatusCode::NOT_FOUND);
         }
-    }
-
-    #[test]
-    fn measured_settings_are_used_and_threads_only_for_one_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tuned.json");
-        let (engine, usual) = (mock::engine(), ImageRequest::new("").size(64, 64));
-        let config = || ModelConfig::new(MOCK);
-        let with = |config, at_once| tuned(&engine, &path, config, &usual, at_once);
-        assert_eq!(with(config(), 1).unwrap(), config(), "there is no file");
-        let subject = tune::Subject::of(&engine, &config(), (64, 64)).unwrap();
-        let text = serde_json::json!({ "version": 1, "entries": [{
-            "subject": subject,
-            "settings": { "threads": 3, "diffusion_flash_attention": true },
-            "default_micros": 1,
-        }]});
-        std::fs::write(&path, text.to_string()).unwrap();
-        let flash = || config().diffusion_flash_attention(true);
-        assert_eq!(with(config(), 1).unwrap(), flash().threads(3));
-        assert_eq!(with(config(), 2).unwrap(), flash());
-        assert_eq!(with(config().threads(2), 1).unwrap(), flash().threads(2));
-        std::fs::write(&path, "no JSON").unwrap();
-        assert!(with(config(), 1).unwrap_err().to_string().contains("tuned.json"));
     }
 
     #[test]

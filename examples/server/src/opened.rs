@@ -117,6 +117,12 @@ impl Opened {
         Ok(opened)
     }
 
+    /// Whether the file of measured settings is as it was when they were opened. It is for all models of
+    /// the machine, and each measurement changes it: models are not opened anew for that by themselves.
+    pub(crate) fn is_tuned_as_now(&self) -> bool {
+        self.models().iter().flat_map(|model| &model.tuned).all(FileState::is_current)
+    }
+
     /// Closes what nobody draws with, where more models are open than are kept.
     pub(crate) fn close_surplus(&self) {
         let most = self.settled().options.max_models();

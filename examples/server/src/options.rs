@@ -72,7 +72,8 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
     /// Use the fastest settings for this machine, model and its usual size, as `sdcpp tune` measured
-    /// them: of SDCPP_TUNED, else of the user's own file [default: where SDCPP_TUNED is set]
+    /// them: of the file whose path SDCPP_TUNED is, else of the user's own [default: where SDCPP_TUNED is
+    /// set]
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub tuned: Option<bool>,
     /// Draw in worker processes, so that a crash of the engine ends one picture only

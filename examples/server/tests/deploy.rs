@@ -28,6 +28,7 @@ fn variables() -> BTreeSet<String> {
         "XDG_CACHE_HOME",
         "CUDA_CACHE_PATH",
         "HUGGINGFACE_TOKEN",
+        "SDCPP_TUNED",
     ];
     let drivers = ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"];
     own.map(|name| name.to_str().unwrap().to_owned())

@@ -165,6 +165,32 @@ fn another_model_draws_and_no_job_is_lost() {
     assert_eq!(server.terminate().0, Some(0));
 }
 
+/// A measurement is used from the next reload on.
+#[test]
+fn a_file_of_measured_settings_is_read_again() {
+    let options = "model = \"a.gguf\"\nmax_concurrent = 1\n";
+    let folder = tempfile::tempdir().unwrap();
+    let tuned = folder.path().join("tuned.json");
+    let server = Configured::start(options, |command| {
+        command.env("SDCPP_TUNED", &tuned);
+    });
+    server.logged(&["WARN", "no tuned settings: nothing was measured here: there is no "]);
+    // For no machine that there is.
+    std::fs::write(&tuned, r#"{"version":1,"entries":[]}"#).unwrap();
+    server.reload(options, READ_AGAIN);
+    server.logged(&["WARN", "tuned.json has no entry"]);
+    // One that cannot be used stops nobody.
+    std::fs::write(&tuned, "no JSON").unwrap();
+    server.reload(options, READ_AGAIN);
+    server.logged(&["WARN", "no tuned settings: tuned is no usable JSON"]);
+    assert_eq!(server.get("/health", "").1["model"], "a");
+    // As it is, it is not looked at again.
+    let opened = || server.log().matches("no tuned settings").count();
+    server.reload(options, READ_AGAIN);
+    assert_eq!(opened(), 3);
+    assert_eq!(server.terminate().0, Some(0));
+}
+
 /// From the number of a request to its job, and to the job's last line.
 #[test]
 fn the_log_is_json_and_has_no_secrets() {

@@ -1,4 +1,5 @@
-//! What is tried: values that a configuration leaves open, and that can make a difference.
+//! What is tried: values that a configuration leaves open, that can make a difference, and that need no
+//! more memory than the defaults.
 
 use super::setting::Candidate;
 use crate::{
@@ -46,14 +47,14 @@ pub(super) fn candidates(
         all.push(Candidate::DiffusionFlashAttention);
     }
     let default = with_convolutions(config, devices);
+    // Where they are direct by default, the other way needs much more memory.
+    let is_open = |set: Option<bool>, default| set.is_none() && default != Some(true);
     // The engine has direct convolutions for U-Nets alone.
-    if config.diffusion_conv_direct.is_none() && has_unet {
-        let on = default.diffusion_conv_direct == Some(true);
-        all.push(Candidate::DiffusionConvDirect(!on));
+    if has_unet && is_open(config.diffusion_conv_direct, default.diffusion_conv_direct) {
+        all.push(Candidate::DiffusionConvDirect);
     }
-    if config.vae_conv_direct.is_none() {
-        let on = default.vae_conv_direct == Some(true);
-        all.push(Candidate::VaeConvDirect(!on));
+    if is_open(config.vae_conv_direct, default.vae_conv_direct) {
+        all.push(Candidate::VaeConvDirect);
     }
     all
 }
@@ -90,31 +91,31 @@ mod tests {
     }
 
     #[test]
-    fn on_the_processor_all_is_tried_that_is_left_open() {
+    fn on_the_processor_nothing_is_tried_that_needs_more_memory() {
         let all = candidates(&ModelConfig::new("m"), &[], true, TWO);
-        let expected = [
-            Threads(4),
-            Threads(1),
-            DiffusionFlashAttention,
-            DiffusionConvDirect(false),
-            VaeConvDirect(false),
-        ];
-        assert_eq!(all, expected);
-        let set =
-            ModelConfig::new("m").threads(2).diffusion_conv_direct(true).flash_attention(true);
-        assert_eq!(candidates(&set, &[], true, TWO), [VaeConvDirect(false)]);
-        let set = ModelConfig::new("m").threads(2).vae_conv_direct(false);
-        assert_eq!(candidates(&set, &[], false, TWO), [DiffusionFlashAttention]);
+        assert_eq!(all, [Threads(4), Threads(1), DiffusionFlashAttention]);
+        for set in [
+            ModelConfig::new("m").flash_attention(true),
+            ModelConfig::new("m").diffusion_flash_attention(true),
+        ] {
+            assert_eq!(candidates(&set, &[], true, TWO), [Threads(4), Threads(1)]);
+            assert!(candidates(&set.threads(2), &[], true, TWO).is_empty());
+        }
+        // What is set to be slow stays so.
+        let set = ModelConfig::new("m").diffusion_conv_direct(false).vae_conv_direct(false);
+        assert_eq!(candidates(&set.threads(1), &[], true, TWO), [DiffusionFlashAttention]);
     }
 
     #[test]
-    fn on_a_card_threads_are_not_tried_and_convolutions_the_other_way() {
-        let on_card = candidates(&ModelConfig::new("m"), &card(), true, TWO);
-        let expected = [DiffusionFlashAttention, DiffusionConvDirect(true), VaeConvDirect(true)];
-        assert_eq!(on_card, expected);
+    fn on_a_card_threads_are_not_tried_and_direct_convolutions_are() {
+        let on = |config: ModelConfig, has_unet| candidates(&config, &card(), has_unet, TWO);
+        let expected = [DiffusionFlashAttention, DiffusionConvDirect, VaeConvDirect];
+        assert_eq!(on(ModelConfig::new("m"), true), expected);
+        assert_eq!(on(ModelConfig::new("m"), false), [DiffusionFlashAttention, VaeConvDirect]);
+        let set = ModelConfig::new("m").vae_conv_direct(false).diffusion_conv_direct(true);
+        assert_eq!(on(set, true), [DiffusionFlashAttention]);
         let split = ModelConfig::new("m").backend("cuda0,te=cpu,vae=cpu");
-        let split = candidates(&split, &card(), false, TWO);
-        let expected = [Threads(4), Threads(1), DiffusionFlashAttention, VaeConvDirect(false)];
-        assert_eq!(split, expected);
+        let expected = [Threads(4), Threads(1), DiffusionFlashAttention, DiffusionConvDirect];
+        assert_eq!(on(split, true), expected);
     }
 }

@@ -62,9 +62,9 @@ impl Measured {
         self.turns == planned && self.wins >= needed(planned) && self.ratio < MARGIN
     }
 
-    /// Whether it is slower by the same margin.
+    /// Whether it is slower at all.
     pub(super) fn is_slower(&self) -> bool {
-        self.ratio > 1.0 / MARGIN
+        self.ratio > 1.0
     }
 }
 
@@ -148,7 +148,8 @@ mod tests {
         assert_eq!(measured.candidate, Duration::from_micros(95));
         assert_eq!((measured.turns, measured.wins), (4, 3));
         assert_eq!(measured.ratio, 0.5);
-        assert!(!measured.is_slower() && Measured::of(&[turn(100, 104)]).is_slower());
+        assert!(!measured.is_slower() && !Measured::of(&[turn(100, 100)]).is_slower());
+        assert!(Measured::of(&[turn(100, 101)]).is_slower());
     }
 
     fn turns() -> impl Strategy<Value = Vec<Turn>> {

@@ -7,7 +7,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,8 +27,8 @@ pub struct TunedEntry {
     pub settings: TunedSettings,
     /// How many microseconds a picture of the measurement took by the defaults.
     pub default_micros: u64,
-    /// How many by these settings; none if they are the defaults, or if there was no time to measure
-    /// them together.
+    /// How many by these settings; none if they are the defaults, or if they were not measured together:
+    /// there was no time, or some are of an earlier measurement.
     pub tuned_micros: Option<u64>,
 }
 
@@ -130,20 +130,53 @@ impl TunedFile {
         self.entries.push(entry);
     }
 
+    /// The same without the threads that were measured: for who decides on them otherwise, as where
+    /// several pictures at once share the processor out.
+    #[must_use]
+    pub fn without_threads(mut self) -> Self {
+        for entry in &mut self.entries {
+            if entry.settings.threads.take().is_some() {
+                // That time was by these threads.
+                entry.tuned_micros = None;
+            }
+        }
+        self
+    }
+
     /// Writes it, as a whole or not at all. Makes its folder if there is none.
+    ///
+    /// Two programs that write a file in the same moment know nothing of each other: what the later one
+    /// writes is there.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn save(&self) -> Result<()> {
-        let io = |source| Error::io(format!("write {}", self.path.display()), source);
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(io)?;
-        }
+        let io = |source| self.unwritable(source);
         let document = json!({ "version": VERSION, "entries": self.entries });
-        let mut file = whole_file::beside(&self.path, ".json").map_err(io)?;
+        let mut file = self.beside()?;
         writeln!(file, "{document:#}").map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
         file.into_temp_path().persist(&self.path).map_err(|error| io(error.error))
+    }
+
+    /// Whether it could be written, for who is about to spend minutes on it. Makes its folder if there is
+    /// none, and there a file that is removed at once.
+    ///
+    /// # Errors
+    /// [`Error::Io`]
+    pub fn check_writable(&self) -> Result<()> {
+        self.beside().map(drop)
+    }
+
+    /// A new file in its folder.
+    fn beside(&self) -> Result<tempfile::NamedTempFile> {
+        let made = self.path.parent().map_or(Ok(()), fs::create_dir_all);
+        made.and_then(|()| whole_file::beside(&self.path, ".json"))
+            .map_err(|source| self.unwritable(source))
+    }
+
+    fn unwritable(&self, source: io::Error) -> Error {
+        Error::io(format!("write {}", self.path.display()), source)
     }
 
     /// The configuration with the settings for it that are in this file: of this machine, `engine`,
@@ -160,12 +193,13 @@ impl TunedFile {
     ) -> Result<Tuned> {
         let subject = Subject::of(engine, &config, size)?;
         let Some(entry) = self.find(&subject) else {
+            let path = self.path.clone();
             let differences = self.entries.iter().map(|entry| entry.subject.differences(&subject));
-            let differs = differences.min_by_key(Vec::len).unwrap_or_default();
-            return Ok(Tuned {
-                config,
-                found: Match::NoEntry { path: self.path.clone(), differs },
-            });
+            let found = match differences.min_by_key(Vec::len) {
+                None if !path.exists() => Match::NoFile { path },
+                differs => Match::NoEntry { path, differs: differs.unwrap_or_default() },
+            };
+            return Ok(Tuned { config, found });
         };
         if let Some(threads) = entry.settings.threads
             && let Err(Error::InvalidParameter { field, value, allowed }) =
@@ -279,8 +313,36 @@ mod tests {
         fs::write(&file, "not a folder").unwrap();
         let below = TunedFile::open_or_new(folder.path().join("tuned.json")).unwrap();
         let below = TunedFile { path: file.join("tuned.json"), ..below };
-        assert!(matches!(below.save().unwrap_err(), Error::Io { .. }));
+        for error in [below.check_writable(), below.save()] {
+            assert!(matches!(error.unwrap_err(), Error::Io { .. }));
+        }
         assert_eq!(fs::read_to_string(&file).unwrap(), "not a folder");
+    }
+
+    #[test]
+    fn that_it_can_be_written_is_seen_without_writing_it() {
+        let (folder, path) = in_folder();
+        TunedFile::open_or_new(&path).unwrap().check_writable().unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+        fs::write(&path, "of another").unwrap();
+        let there = TunedFile { path: path.clone(), entries: Vec::new() };
+        there.check_writable().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "of another");
+    }
+
+    #[test]
+    fn without_threads_the_rest_stays() {
+        let mut with_flash = entry("b", 2);
+        with_flash.settings.diffusion_flash_attention = true;
+        let mut no_threads = entry("c", 1);
+        no_threads.settings = TunedSettings { vae_conv_direct: true, ..TunedSettings::default() };
+        let entries = vec![entry("a", 4), with_flash, no_threads.clone()];
+        let file = TunedFile { path: PathBuf::new(), entries }.without_threads();
+        let all: Vec<_> =
+            file.entries().iter().map(|e| (e.settings.to_string(), e.tuned_micros)).collect();
+        assert_eq!(all[0], ("the defaults".to_owned(), None));
+        assert_eq!(all[1], ("diffusion_flash_attention on".to_owned(), None));
+        assert_eq!(file.entries()[2], no_threads);
     }
 
     #[test]
@@ -299,7 +361,7 @@ mod tests {
             text in "\\PC{0,12}",
             numbers in any::<[u32; 4]>(),
             threads in option::of(any::<u32>()),
-            switches in any::<(bool, Option<bool>, Option<bool>)>(),
+            switches in any::<(bool, bool, bool)>(),
             default_micros in any::<u64>(),
             tuned_micros in option::of(any::<u64>()),
         ) -> TunedEntry {

@@ -24,13 +24,15 @@
 //! # }
 //! ```
 //!
-//! What is not tuned: [`ModelConfig::mmap`], which changes how long loading takes and not drawing, and
-//! what changes the picture or the memory it needs.
+//! Flash attention and direct convolutions change the last digits of a picture, and lower the memory it
+//! needs. What needs more memory is not tried, nor what changes the picture further; nor is
+//! [`ModelConfig::mmap`], which changes how long loading takes and not drawing.
 
 mod candidates;
 mod choose;
 mod file;
 mod models;
+mod report;
 mod run;
 mod setting;
 mod subject;
@@ -39,11 +41,12 @@ mod tests;
 
 pub use choose::{MARGIN, Measured};
 pub use file::{TunedEntry, TunedFile, default_path};
-pub use run::{Outcome, Tried, Tune, TuneProgress, TuneReport};
+pub use report::{Outcome, Tried, TuneProgress, TuneReport};
+pub use run::Tune;
 pub use setting::{Candidate, Judged, TunedSettings};
 pub use subject::Subject;
 
-use crate::{Engine, Error, ModelConfig, Result};
+use crate::{Engine, ModelConfig, Result};
 use std::{fmt, path::PathBuf};
 
 /// A configuration with what was measured for it, and what that is.
@@ -136,20 +139,13 @@ impl ModelConfig {
     /// Those of [`TunedFile::apply`], [`Engine::auto`] and [`tune::default_path`](default_path), and
     /// those of [`TunedFile`] if there is a file that cannot be used.
     pub fn tuned(self) -> Result<Tuned> {
-        let path = default_path()?;
-        match TunedFile::open(&path) {
-            Ok(file) => self.tuned_with(&file),
-            Err(Error::FileNotFound { path, .. }) => {
-                Ok(Tuned { config: self, found: Match::NoFile { path } })
-            }
-            Err(error) => Err(error),
-        }
+        self.tuned_with(&TunedFile::open_or_new(default_path()?)?)
     }
 
     /// As [`tuned`](Self::tuned), by another file, which must exist.
     ///
     /// # Errors
-    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`].
+    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`](crate::Error::FileNotFound).
     pub fn tuned_by(self, path: impl Into<PathBuf>) -> Result<Tuned> {
         self.tuned_with(&TunedFile::open(path)?)
     }

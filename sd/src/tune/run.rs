@@ -1,10 +1,9 @@
 //! Measuring, one candidate after the other.
 
 use super::{
-    Candidate, Judged, Subject, TunedEntry, TunedFile, TunedSettings,
+    Candidate, Judged, Outcome, Subject, Tried, TuneProgress, TuneReport, TunedSettings,
     candidates::{Cores, candidates},
     choose::{Measured, Turn, is_lost, median_time},
-    default_path,
     models::{End, Models, Session},
     subject,
 };
@@ -12,11 +11,7 @@ use crate::{
     Context, Engine, Error, ImageRequest, Model, ModelConfig, Preset, Result, Timings, Watch,
     setters::setters, validate,
 };
-use std::{
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{ops::RangeInclusive, time::Duration};
 
 /// Measures which settings are the fastest here, for one model and one size of picture.
 ///
@@ -24,7 +19,8 @@ use std::{
 /// far and the candidate, then the other way round, and so on. A candidate is chosen if it is faster by
 /// more than [`MARGIN`](super::MARGIN) in the median of the turns' ratios, and in three quarters of the
 /// turns. It is left as soon as it cannot win any more. The first picture of each model, for which its
-/// weights are read, does not count. In the end all that was chosen is measured against the defaults.
+/// weights are read, does not count. In the end all that was chosen is measured against the defaults,
+/// which stay if it is slower.
 ///
 /// Two models are open side by side. Where there is no memory for two, one is closed for the other, and
 /// each turn reads weights again.
@@ -73,107 +69,6 @@ const TURNS: RangeInclusive<u32> = 3..=99;
 /// Steps of a picture for tuning: each takes the same time, and some schedulers need two.
 const STEPS: u32 = 2;
 
-/// What tuning has come to.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TuneProgress<'a> {
-    /// The defaults are measured for the first time.
-    Default,
-    /// A candidate is about to be measured.
-    Trying {
-        /// The candidate.
-        candidate: Candidate,
-        /// Which it is, from 1.
-        number: usize,
-        /// How many there are.
-        of: usize,
-    },
-    /// What came of it.
-    Tried(&'a Tried),
-    /// All that was chosen is measured against the defaults.
-    Together(TunedSettings),
-}
-
-/// A candidate, and what came of it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Tried {
-    /// The candidate.
-    pub candidate: Candidate,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a candidate.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is faster than the best before it, and takes its place.
-    Chosen(Measured),
-    /// It is not.
-    NotFaster(Measured),
-    /// The model cannot be opened by it, or cannot draw: it is not supported, or memory runs out.
-    Failed(Error),
-    /// There was no time for it.
-    NoTime,
-}
-
-/// What was measured, and what is best.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct TuneReport {
-    /// What it holds for.
-    pub subject: Subject,
-    /// Every candidate, in the order in which they were tried.
-    pub tried: Vec<Tried>,
-    /// The fastest settings.
-    pub settings: TunedSettings,
-    /// The median time of a picture by the defaults, but for reading weights.
-    pub default_time: Duration,
-    /// All that was chosen together against the defaults; none if nothing was, or if there was no time.
-    /// If it is slower by the margin, the defaults are the fastest after all.
-    pub together: Option<Measured>,
-    /// Pictures that were drawn and counted.
-    pub pictures: u32,
-    /// How long it took.
-    pub time: Duration,
-}
-
-impl TuneReport {
-    /// As it is written to a file.
-    pub fn entry(&self) -> TunedEntry {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let together = self.together.filter(|_| !self.settings.is_default());
-        TunedEntry {
-            subject: self.subject.clone(),
-            settings: self.settings,
-            default_micros: micros(together.map_or(self.default_time, |measured| measured.best)),
-            tuned_micros: together.map(|measured| micros(measured.candidate)),
-        }
-    }
-
-    /// Writes it to the file of [`default_path`], and says which that is.
-    ///
-    /// # Errors
-    /// As [`save_to`](Self::save_to), and those of [`default_path`].
-    pub fn save(&self) -> Result<PathBuf> {
-        let path = default_path()?;
-        self.save_to(&path)?;
-        Ok(path)
-    }
-
-    /// Writes it to a file, in place of what was measured there for the same
-    /// [subject](Self::subject) before. The file is made if there is none.
-    ///
-    /// # Errors
-    /// Those of [`TunedFile`] if there is one that cannot be used, which stays as it is; [`Error::Io`].
-    pub fn save_to(&self, path: impl AsRef<Path>) -> Result<()> {
-        let mut file = TunedFile::open_or_new(path.as_ref())?;
-        file.put(self.entry());
-        file.save()
-    }
-}
-
 impl Tune {
     /// A model, and everything else by default.
     pub fn new(config: ModelConfig) -> Self {
@@ -193,23 +88,30 @@ impl Tune {
         Ok(request.steps(STEPS).seed(42))
     }
 
-    /// What would be tried on `engine`, in this order. The engine draws nothing.
+    /// What would be tried on `engine`, in this order; one at least. The engine draws nothing.
     ///
     /// # Errors
-    /// Those of [`ModelFile::open`](crate::ModelFile::open), and [`Error::Engine`] if the engine cannot
+    /// [`Error::InvalidParameter`] if `turns` is out of range or the configuration leaves nothing open;
+    /// those of [`ModelFile::open`](crate::ModelFile::open), and [`Error::Engine`] if the engine cannot
     /// tell its devices.
     pub fn candidates(&self, engine: &Engine) -> Result<Vec<Candidate>> {
+        validate::range("turns", self.turns, TURNS)?;
         let has_unet = subject::may_have_unet(engine, &self.config)?;
-        Ok(candidates(&self.config, &engine.devices()?, has_unet, Cores::here(engine)))
+        let found = candidates(&self.config, &engine.devices()?, has_unet, Cores::here(engine));
+        if found.is_empty() {
+            let allowed = "one setting at least that is not: threads, diffusion_flash_attention, or on \
+                           a card diffusion_conv_direct and vae_conv_direct";
+            return Err(Error::invalid("config", "set in all that is tuned here", allowed));
+        }
+        Ok(found)
     }
 
     /// Measures with the engine of [`Engine::auto`].
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`] if `turns` is out of range or the configuration leaves nothing open;
-    /// those of [`Context::open`] and [`Context::generate`] if the model cannot be drawn with by the
-    /// defaults; [`Error::DeadlineExceeded`] if the budget does not suffice for them. A candidate that
-    /// fails is no error: it is in the report, and not chosen.
+    /// Those of [`candidates`](Self::candidates); those of [`Context::open`] and [`Context::generate`] if
+    /// the model cannot be drawn with by the defaults; [`Error::DeadlineExceeded`] if the budget does not
+    /// suffice for them. A candidate that fails is no error: it is in the report, and not chosen.
     pub fn run(&self) -> Result<TuneReport> {
         self.run_with(&Engine::auto()?, Watch::new(), |_| {})
     }
@@ -226,18 +128,12 @@ impl Tune {
         watch: Watch<'_>,
         told: impl FnMut(TuneProgress<'_>),
     ) -> Result<TuneReport> {
-        validate::range("turns", self.turns, TURNS)?;
+        let candidates = self.candidates(engine)?;
         let request = match &self.request {
             Some(request) => request.clone(),
             None => Self::request_for(&self.config)?,
         };
         let subject = Subject::of(engine, &self.config, (request.width, request.height))?;
-        let candidates = self.candidates(engine)?;
-        if candidates.is_empty() {
-            let allowed = "one setting at least that is not: threads, diffusion_flash_attention, \
-                           diffusion_conv_direct or vae_conv_direct";
-            return Err(Error::invalid("config", "set in all that is tuned", allowed));
-        }
         let open = |config: &ModelConfig, watch: Watch<'_>| Context::open(engine, config, watch);
         let search = Search {
             base: &self.config,
@@ -338,7 +234,11 @@ where
         match self.measure(default, settings, Judged::Whole, |_, _| false) {
             Ok(measured) => Ok(Some(measured)),
             Err(Broken { end: End::Spent(_), .. }) => Ok(None),
-            Err(Broken { end: End::Stopped(error) | End::Failed(error), .. }) => Err(error),
+            Err(Broken { end: End::Failed(error), .. }) => {
+                tracing::debug!("{settings} could not be measured together: {error}");
+                Ok(None)
+            }
+            Err(Broken { end: End::Stopped(error), .. }) => Err(error),
         }
     }
 

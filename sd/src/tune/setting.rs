@@ -11,10 +11,10 @@ pub enum Candidate {
     Threads(u32),
     /// [`ModelConfig::diffusion_flash_attention`], on. Its default is off.
     DiffusionFlashAttention,
-    /// [`ModelConfig::diffusion_conv_direct`]
-    DiffusionConvDirect(bool),
-    /// [`ModelConfig::vae_conv_direct`]
-    VaeConvDirect(bool),
+    /// [`ModelConfig::diffusion_conv_direct`], on, where its default is off: on a card.
+    DiffusionConvDirect,
+    /// [`ModelConfig::vae_conv_direct`], likewise.
+    VaeConvDirect,
 }
 
 /// What of a picture's time a setting is judged by.
@@ -46,18 +46,16 @@ impl Candidate {
         match self {
             Self::Threads(_) => "threads",
             Self::DiffusionFlashAttention => "diffusion_flash_attention",
-            Self::DiffusionConvDirect(_) => "diffusion_conv_direct",
-            Self::VaeConvDirect(_) => "vae_conv_direct",
+            Self::DiffusionConvDirect => "diffusion_conv_direct",
+            Self::VaeConvDirect => "vae_conv_direct",
         }
     }
 
-    /// The value, as people write it: a number, `on` or `off`.
+    /// The value, as people write it: a number, or `on`.
     pub fn value(self) -> String {
-        let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
         match self {
             Self::Threads(count) => count.to_string(),
-            Self::DiffusionFlashAttention => switch(true),
-            Self::DiffusionConvDirect(on) | Self::VaeConvDirect(on) => switch(on),
+            _ => "on".to_owned(),
         }
     }
 
@@ -65,8 +63,8 @@ impl Candidate {
     pub const fn judged(self) -> Judged {
         match self {
             Self::Threads(_) => Judged::Whole,
-            Self::DiffusionFlashAttention | Self::DiffusionConvDirect(_) => Judged::Sampling,
-            Self::VaeConvDirect(_) => Judged::Decoding,
+            Self::DiffusionFlashAttention | Self::DiffusionConvDirect => Judged::Sampling,
+            Self::VaeConvDirect => Judged::Decoding,
         }
     }
 }
@@ -87,9 +85,9 @@ pub struct TunedSettings {
     /// [`ModelConfig::diffusion_flash_attention`]
     pub diffusion_flash_attention: bool,
     /// [`ModelConfig::diffusion_conv_direct`]
-    pub diffusion_conv_direct: Option<bool>,
+    pub diffusion_conv_direct: bool,
     /// [`ModelConfig::vae_conv_direct`]
-    pub vae_conv_direct: Option<bool>,
+    pub vae_conv_direct: bool,
 }
 
 object! {
@@ -111,8 +109,21 @@ impl TunedSettings {
     pub fn apply_to_config(&self, config: &mut ModelConfig) {
         config.threads = config.threads.or(self.threads);
         config.diffusion_flash_attention |= self.diffusion_flash_attention;
-        config.diffusion_conv_direct = config.diffusion_conv_direct.or(self.diffusion_conv_direct);
-        config.vae_conv_direct = config.vae_conv_direct.or(self.vae_conv_direct);
+        let on = |set: bool| set.then_some(true);
+        config.diffusion_conv_direct =
+            config.diffusion_conv_direct.or(on(self.diffusion_conv_direct));
+        config.vae_conv_direct = config.vae_conv_direct.or(on(self.vae_conv_direct));
+    }
+
+    /// What of them is not as by default.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = Candidate> + use<> {
+        let all = [
+            self.threads.map(Candidate::Threads),
+            self.diffusion_flash_attention.then_some(Candidate::DiffusionFlashAttention),
+            self.diffusion_conv_direct.then_some(Candidate::DiffusionConvDirect),
+            self.vae_conv_direct.then_some(Candidate::VaeConvDirect),
+        ];
+        all.into_iter().flatten()
     }
 
     /// These, with a candidate.
@@ -120,8 +131,8 @@ impl TunedSettings {
         match candidate {
             Candidate::Threads(count) => self.threads = Some(count),
             Candidate::DiffusionFlashAttention => self.diffusion_flash_attention = true,
-            Candidate::DiffusionConvDirect(on) => self.diffusion_conv_direct = Some(on),
-            Candidate::VaeConvDirect(on) => self.vae_conv_direct = Some(on),
+            Candidate::DiffusionConvDirect => self.diffusion_conv_direct = true,
+            Candidate::VaeConvDirect => self.vae_conv_direct = true,
         }
         self
     }
@@ -130,13 +141,7 @@ impl TunedSettings {
 impl fmt::Display for TunedSettings {
     /// As in `threads 4, diffusion_flash_attention on`, or `the defaults`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [
-            self.threads.map(Candidate::Threads),
-            self.diffusion_flash_attention.then_some(Candidate::DiffusionFlashAttention),
-            self.diffusion_conv_direct.map(Candidate::DiffusionConvDirect),
-            self.vae_conv_direct.map(Candidate::VaeConvDirect),
-        ];
-        let words: Vec<_> = all.iter().flatten().map(Candidate::to_string).collect();
+        let words: Vec<_> = self.chosen().map(|chosen| chosen.to_string()).collect();
         f.pad(&if words.is_empty() { "the defaults".to_owned() } else { words.join(", ") })
     }
 }

@@ -2,15 +2,15 @@
 
 use super::{models::*, run::Search, *};
 use crate::{
-    CancelToken, EngineReport, Generated, GeneratedVideo, ImageRequest, Model, Progress, Stage,
-    Timings, VideoRequest, Watch, mock,
+    CancelToken, EngineReport, Error, Generated, GeneratedVideo, ImageRequest, Model, Progress,
+    Stage, Timings, VideoRequest, Watch, mock,
 };
 use proptest::prelude::*;
 use std::{
     ops::ControlFlow,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -19,8 +19,8 @@ const ALL: [Candidate; 5] = [
     Candidate::Threads(4),
     Candidate::Threads(1),
     Candidate::DiffusionFlashAttention,
-    Candidate::DiffusionConvDirect(false),
-    Candidate::VaeConvDirect(false),
+    Candidate::DiffusionConvDirect,
+    Candidate::VaeConvDirect,
 ];
 
 type Speed = Box<dyn Fn(&ModelConfig) -> Result<Timings> + Send + Sync>;
@@ -146,7 +146,7 @@ fn times(threads: f64, sampling: f64, decoding: f64) -> Timings {
     }
 }
 
-/// The defaults are two threads, no flash attention, direct convolutions.
+/// The defaults are two threads, no flash attention, no direct convolutions.
 fn by_factors(
     config: &ModelConfig,
     threads: impl Fn(u32) -> f64,
@@ -156,8 +156,8 @@ fn by_factors(
     times(
         threads(config.threads.unwrap_or(2)),
         if_set(config.diffusion_flash_attention, flash)
-            * if_set(config.diffusion_conv_direct == Some(false), diffusion),
-        if_set(config.vae_conv_direct == Some(false), vae),
+            * if_set(config.diffusion_conv_direct == Some(true), diffusion),
+        if_set(config.vae_conv_direct == Some(true), vae),
     )
 }
 
@@ -172,13 +172,10 @@ fn what_is_faster_is_chosen_one_after_the_other() {
     let mut told = Vec::new();
     let report =
         tune(&machine, Watch::new(), |progress| told.push(format!("{progress:?}"))).unwrap();
-    let expected = TunedSettings {
-        threads: Some(4),
-        vae_conv_direct: Some(false),
-        ..TunedSettings::default()
-    };
+    let expected =
+        TunedSettings { threads: Some(4), vae_conv_direct: true, ..TunedSettings::default() };
     assert_eq!(report.settings, expected);
-    assert_eq!(report.settings.to_string(), "threads 4, vae_conv_direct off");
+    assert_eq!(report.settings.to_string(), "threads 4, vae_conv_direct on");
     let ratios: Vec<_> = report
         .tried
         .iter()
@@ -254,7 +251,7 @@ fn a_candidate_that_fails_is_told_and_not_chosen() {
         .collect();
     let expected = [("threads", "out_of_memory"), ("diffusion_flash_attention", "unsupported")];
     assert_eq!(failed, expected);
-    assert_eq!(report.settings.to_string(), "diffusion_conv_direct off");
+    assert_eq!(report.settings.to_string(), "diffusion_conv_direct on");
 }
 
 #[test]
@@ -295,6 +292,42 @@ fn what_makes_the_whole_slower_is_given_up() {
     assert!(report.together.unwrap().ratio > 1.5);
     assert!(report.settings.is_default());
     assert_eq!(report.entry().tuned_micros, None);
+}
+
+#[test]
+fn a_whole_that_is_slower_by_little_is_given_up_too() {
+    let machine = Machine::new(|config| {
+        let mut timings = by_factors(config, |_| 1.0, [0.5, 1.0, 1.0]);
+        if config.diffusion_flash_attention {
+            // What sampling gains, and a little more.
+            timings.total += Duration::from_millis(410);
+        }
+        Ok(timings)
+    });
+    let report = machine.tune().unwrap();
+    let ratio = report.together.unwrap().ratio;
+    assert!(ratio > 1.0 && ratio < 1.0 / MARGIN, "{ratio}");
+    assert!(report.settings.is_default());
+}
+
+#[test]
+fn what_was_chosen_stays_where_it_cannot_be_drawn_together() {
+    let run = |error: fn() -> Error| {
+        let begun = Arc::new(AtomicBool::new(false));
+        let broken = Arc::clone(&begun);
+        let machine = Machine::new(move |config| match broken.load(Relaxed) {
+            true => Err(error()),
+            false => Ok(by_factors(config, twice_by_four, [0.5, 1.0, 1.0])),
+        });
+        tune(&Arc::new(machine), Watch::new(), |progress| {
+            begun.fetch_or(matches!(progress, TuneProgress::Together(_)), Relaxed);
+        })
+    };
+    let report = run(out_of_memory).unwrap();
+    assert_eq!(report.settings.to_string(), "threads 4, diffusion_flash_attention on");
+    assert_eq!((report.together, report.entry().tuned_micros), (None, None));
+    let stopped = run(|| Error::Cancelled { stage: Stage::Sampling });
+    assert!(matches!(stopped.unwrap_err(), Error::Cancelled { .. }));
 }
 
 #[test]
@@ -362,8 +395,8 @@ proptest! {
         let expected = TunedSettings {
             threads: expected_threads,
             diffusion_flash_attention: flash,
-            diffusion_conv_direct: diffusion.then_some(false),
-            vae_conv_direct: vae.then_some(false),
+            diffusion_conv_direct: diffusion,
+            vae_conv_direct: vae,
         };
         prop_assert_eq!(report.settings, expected);
     }
@@ -395,6 +428,9 @@ fn the_mock_engine_is_tuned_and_its_file_used() {
     (entry.subject.processor, entry.subject.cores) = ("another".to_owned(), 99);
     let mut elsewhere = TunedFile::open_or_new(folder.path().join("elsewhere.json")).unwrap();
     let empty = elsewhere.apply(&engine, config.clone(), (64, 64)).unwrap();
+    assert!(matches!(&empty.found, Match::NoFile { path } if path.ends_with("elsewhere.json")));
+    elsewhere.save().unwrap();
+    let empty = elsewhere.apply(&engine, config.clone(), (64, 64)).unwrap();
     assert!(empty.found.to_string().ends_with("elsewhere.json has no entry"));
     elsewhere.put(entry);
     let elsewhere = elsewhere.apply(&engine, config.clone(), (64, 64)).unwrap();
@@ -403,25 +439,62 @@ fn the_mock_engine_is_tuned_and_its_file_used() {
 }
 
 #[test]
+fn what_was_not_tried_stays_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.json");
+    let machine = || Machine::new(|c| Ok(by_factors(c, twice_by_four, [0.5, 1.0, 0.5])));
+    let report = machine().tune().unwrap();
+    let of = |threads, vae_conv_direct| TunedSettings {
+        threads,
+        diffusion_flash_attention: true,
+        diffusion_conv_direct: false,
+        vae_conv_direct,
+    };
+    assert_eq!(report.settings, of(Some(4), true));
+    let saved = |report: &TuneReport, earlier: TunedSettings| {
+        let mut file = TunedFile::open_or_new(&path).unwrap();
+        file.put(TunedEntry { settings: earlier, tuned_micros: Some(1), ..TunedEntry::default() });
+        file.save().unwrap();
+        report.save_to(&path).unwrap();
+        let file = TunedFile::open(&path).unwrap();
+        assert_eq!(file.entries().len(), 1);
+        file.entries()[0].clone()
+    };
+    // All was tried: nothing stays, and what is slower is gone.
+    let earlier = TunedSettings { diffusion_conv_direct: true, ..of(Some(1), false) };
+    assert_eq!(saved(&report, earlier), report.entry());
+    // Threads were set, and there was no time for the VAE.
+    let mut part = machine().tune().unwrap();
+    part.tried.retain(|tried| tried.candidate.field() != "threads");
+    part.tried.last_mut().unwrap().outcome = Outcome::NoTime;
+    part.settings = of(None, false);
+    let kept = saved(&part, of(Some(3), true));
+    assert_eq!((kept.settings, kept.tuned_micros), (of(Some(3), true), None));
+    assert_eq!(kept.default_micros, part.entry().default_micros);
+    // There was nothing to keep.
+    assert_eq!(saved(&part, of(None, false)), part.entry());
+}
+
+#[test]
 fn what_the_caller_sets_stays() {
     let settings = TunedSettings {
         threads: Some(4),
         diffusion_flash_attention: true,
-        diffusion_conv_direct: Some(false),
-        vae_conv_direct: Some(true),
+        diffusion_conv_direct: true,
+        vae_conv_direct: true,
     };
     let mut open = ModelConfig::new("m");
     settings.apply_to_config(&mut open);
     let expected = ModelConfig::new("m")
         .threads(4)
         .diffusion_flash_attention(true)
-        .diffusion_conv_direct(false)
+        .diffusion_conv_direct(true)
         .vae_conv_direct(true);
     assert_eq!(open, expected);
     let set = ModelConfig::new("m")
         .threads(1)
         .diffusion_flash_attention(true)
-        .diffusion_conv_direct(true)
+        .diffusion_conv_direct(false)
         .vae_conv_direct(false);
     let mut after = set.clone();
     settings.apply_to_config(&mut after);
@@ -442,11 +515,15 @@ fn a_setting_out_of_range_in_a_file_is_told_with_the_file() {
 #[test]
 fn what_cannot_be_tuned_is_refused_before_anything_is_drawn() {
     let engine = mock::engine();
-    let run = |tune: Tune| tune.run_with(&engine, Watch::new(), |_| {}).unwrap_err().to_string();
+    // What would be tried is refused likewise.
+    let run = |tune: Tune| {
+        let refused = tune.run_with(&engine, Watch::new(), |_| {}).unwrap_err().to_string();
+        assert_eq!(tune.candidates(&engine).unwrap_err().to_string(), refused);
+        refused
+    };
     let config = || ModelConfig::new("any");
     assert!(run(Tune::new(config()).turns(2)).starts_with("turns is 2; allowed: 3..=99"));
-    let set =
-        config().threads(1).flash_attention(true).diffusion_conv_direct(true).vae_conv_direct(true);
+    let set = config().threads(1).flash_attention(true);
     assert!(run(Tune::new(set)).starts_with("config is set in all that is tuned"));
     let spent = Tune::new(config()).budget(Duration::ZERO);
     let error = spent.run_with(&engine, Watch::new(), |_| {}).unwrap_err();

@@ -1,9 +1,6 @@
 //! What the commands that draw pictures have in common.
 
-use super::{
-    enlarge::{Enlarger, check_model},
-    tune::settings_json,
-};
+use super::enlarge::{Enlarger, check_model};
 use crate::{
     app::App,
     memory,
@@ -19,7 +16,7 @@ use crate::{
     values::invalid,
 };
 use clap::Args;
-use sdcpp::{Context, Error, Generated, ImageRequest, MemoryEstimate, ModelConfig, tune::Match};
+use sdcpp::{Context, Error, Generated, ImageRequest, MemoryEstimate, ModelConfig};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -95,11 +92,13 @@ impl DrawOptions {
         {
             names.prepare_folder()?;
         }
-        let found = self.tuned.apply(app, &engine, &mut job.config, &job.request)?;
+        let threads_are_set = self.engine.sets_threads();
+        let tuned =
+            self.tuned.apply(app, &engine, &mut job.config, &job.request, threads_are_set)?;
         let mut context = Context::open(&engine, &job.config, app.watch(None))?;
         let mut report = Report::new(command);
-        if let Some(found) = found {
-            report.set("tuned", tuned_json(&found));
+        if let Some(tuned) = tuned {
+            report.set("tuned", tuned);
         }
         report.set("model", model_json(&context));
         if self.run.dry_run {
@@ -215,11 +214,6 @@ impl DrawOptions {
 pub(crate) fn model_json(context: &Context) -> Value {
     let path = context.config().main_file().unwrap_or(Path::new(""));
     json!({ "path": path.display().to_string(), "family": context.family() })
-}
-
-/// What was measured for it, for JSON; null where nothing was.
-fn tuned_json(found: &Match) -> Value {
-    found.entry().map_or(Value::Null, |entry| settings_json(&entry.settings))
 }
 
 /// What would be drawn.

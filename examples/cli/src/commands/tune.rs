@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    options::{EngineOptions, ModelOptions},
+    options::{EngineOptions, ModelOptions, settings_json},
     precedence::Base,
     report::{Report, seconds},
     values::{Pair, invalid},
@@ -10,9 +10,7 @@ use crate::{
 use clap::Args;
 use sdcpp::{
     Context, Error,
-    tune::{
-        self, Measured, Outcome, Subject, Tried, TuneProgress, TuneReport, TunedFile, TunedSettings,
-    },
+    tune::{self, Measured, Outcome, Subject, Tried, TuneProgress, TuneReport, TunedFile},
 };
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Duration};
@@ -20,8 +18,9 @@ use std::{path::PathBuf, time::Duration};
 /// Measure which settings are the fastest here, and write them down.
 ///
 /// Draws by the defaults and by one candidate after another, by turns: threads, flash attention, direct
-/// convolutions. Options of the engine that are given are not tuned. The file is used where --tuned says
-/// so, or SDCPP_TUNED; docs/tuning.md has more.
+/// convolutions. Options of the engine that are given are not tuned: give those that are given when
+/// pictures are drawn too. The file is used where --tuned says so, or where SDCPP_TUNED is its path;
+/// docs/tuning.md has more.
 #[derive(Args, Debug)]
 #[command(after_long_help = crate::exit::HELP)]
 pub(crate) struct Tune {
@@ -38,8 +37,8 @@ pub(crate) struct Tune {
     /// Try nothing new after so many seconds [default: 600]
     #[arg(long, value_name = "SECONDS", help_heading = "Measurement", value_parser = crate::options::seconds)]
     budget: Option<Duration>,
-    /// File to write; what else is in it stays. Else SDCPP_TUNED, sdcpp/tuned.json in the user's folder
-    /// of configurations
+    /// File to write; what else is in it stays. Else the file whose path SDCPP_TUNED is,
+    /// sdcpp/tuned.json in the user's folder of configurations
     #[arg(short, long, value_name = "FILE", help_heading = "Measurement")]
     output: Option<PathBuf>,
     /// Say what would be tried, and open the model, but draw and write nothing
@@ -71,7 +70,7 @@ impl Tune {
     }
 
     pub(crate) fn run(&self, app: &App) -> Result<Report, Error> {
-        let job = self.job()?;
+        let mut job = self.job()?;
         let path = match &self.output {
             Some(path) if path.as_os_str() == "-" => {
                 return Err(invalid("output", "-", "a file"));
@@ -79,9 +78,12 @@ impl Tune {
             Some(path) => path.clone(),
             None => tune::default_path()?,
         };
-        // A file that cannot be used is told before minutes are spent.
-        TunedFile::open_or_new(&path)?;
+        // A file that cannot be used is told before minutes are spent,
+        let file = TunedFile::open_or_new(&path)?;
         let engine = app.engine()?;
+        if self.engine.sets_threads() {
+            job.config.threads = job.config.threads.or_else(|| Some(engine.physical_cores()));
+        }
         let mut report = Report::new("tune");
         report.set("file", path.display().to_string());
         if self.dry_run {
@@ -95,6 +97,8 @@ impl Tune {
             report.set("candidates", list.collect::<Vec<_>>());
             return Ok(report);
         }
+        // and so is one that cannot be written.
+        file.check_writable()?;
         let tuned = job.run_with(&engine, app.watch(None), |progress| match progress {
             TuneProgress::Default => app.note("measuring the defaults"),
             TuneProgress::Trying { candidate, number, of } => {
@@ -103,8 +107,11 @@ impl Tune {
             TuneProgress::Together(settings) => app.note(&format!("all together: {settings}")),
             _ => {}
         })?;
-        tuned.save_to(&path)?;
         tell(&mut report, &tuned);
+        if let Err(error) = tuned.save_to(&path) {
+            report.print_lines(app);
+            return Err(error);
+        }
         report.line(format!("written to {}; used by --tuned", path.display()));
         Ok(report)
     }
@@ -180,11 +187,6 @@ fn to_json(tried: &Tried) -> Value {
         "measured": measured.map(measured_json),
         "error": error.map(|error| json!({ "kind": error.kind(), "message": error.to_string() })),
     })
-}
-
-/// Without what is as by default.
-pub(crate) fn settings_json(settings: &TunedSettings) -> Value {
-    serde_json::to_value(settings).unwrap_or_default()
 }
 
 fn subject_json(subject: &Subject) -> Value {

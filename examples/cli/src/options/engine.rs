@@ -7,7 +7,7 @@ use sdcpp::{LoraApplyMode, ModelConfig, Prediction, RngKind, VaeFormat, WeightTy
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Engine")]
 pub(crate) struct EngineOptions {
-    /// CPU threads; 0 or less: one for each physical core
+    /// CPU threads; 0 or less: one for each physical core, whatever was measured
     #[arg(short, long, allow_negative_numbers = true, value_name = "N")]
     threads: Option<i64>,
     /// Type the weights are converted to, as f16, q8_0 or q4_K; else as in the file
@@ -120,6 +120,11 @@ impl EngineOptions {
         self.threads.filter(|n| *n > 0).map(|n| u32::try_from(n).unwrap_or(u32::MAX))
     }
 
+    /// Whether it is said how many threads there are to be: a number, or one for each core.
+    pub(crate) fn sets_threads(&self) -> bool {
+        self.threads.is_some()
+    }
+
     /// The devices to compute on, with those of the parts.
     pub(crate) fn backend(&self) -> Option<String> {
         let parts = [
@@ -215,7 +220,7 @@ mod tests {
             [(None, None), (Some(-1), None), (Some(0), None), (Some(3), Some(3))]
         {
             let options = EngineOptions { threads: given, ..EngineOptions::default() };
-            assert_eq!(options.threads(), expected);
+            assert_eq!((options.threads(), options.sets_threads()), (expected, given.is_some()));
         }
     }
 }

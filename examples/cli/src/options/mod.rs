@@ -25,5 +25,5 @@ pub(crate) use output::{OutputOptions, RunOptions, seconds};
 pub(crate) use preview::PreviewArguments;
 pub(crate) use sampling::SamplingOptions;
 pub(crate) use tiling::TilingOptions;
-pub(crate) use tuned::TunedOptions;
+pub(crate) use tuned::{TunedOptions, settings_json};
 pub(crate) use upscaler::{UpscaleOptions, UpscalerOptions};

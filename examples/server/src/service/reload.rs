@@ -15,8 +15,9 @@ impl Service {
     /// Goes on with other options; jobs that were accepted before end as they began. What cannot change
     /// while it runs stays as it is: the names of these options are told.
     ///
-    /// The model is opened anew if the options say how models are opened, and another if they name
-    /// another. A model that clients chose stays, if it is there still.
+    /// The model is opened anew if the options say otherwise how models are opened, or the file of
+    /// measured settings does, and another if they name another. A model that clients chose stays, if it
+    /// is there still.
     ///
     /// # Errors
     /// The options are wrong, or the model cannot be opened; everything stays as it was.
@@ -30,11 +31,11 @@ impl Service {
             (_, Some(why)) => Err(why.into()),
         })
         .await?;
-        let anew = opened_by(&old) != opened_by(&options);
         let (opened, before, new) =
             (Arc::clone(&self.0.opened), self.active(), Arc::clone(&options));
         let after = blocking(move || {
             let catalogue = Catalogue::new(&new)?;
+            let anew = opened_by(&old) != opened_by(&new) || !opened.is_tuned_as_now();
             let settled = Settled { options: Arc::clone(&new), catalogue };
             let undo = opened.settle(settled, anew);
             let after = match &before {
