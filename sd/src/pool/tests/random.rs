@@ -64,8 +64,10 @@ fn run(steps: Vec<Step>, size: usize) {
                 Err(error) => {
                     assert!(matches!(error, Error::QueueFull { limit: 3 }), "{error}");
                     let metrics = pool.metrics();
-                    // Those that went back come on top.
-                    assert!((3..=3 + size).contains(&metrics.queued), "{metrics:?}");
+                    // Those that went back come on top. An opening that has failed since then
+                    // has ended its job, and the next one has left the queue.
+                    assert!(metrics.queued <= 3 + size, "{metrics:?}");
+                    assert!(metrics.queued >= 3 || metrics.failures > 0, "{metrics:?}");
                     assert!(metrics.in_use == size || metrics.failures > 0, "{metrics:?}");
                 }
             },
