@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Measures speed, and prints the tables of docs/performance.md: all of them, or those that are named.
 #
-#   scripts/bench.sh [overhead] [start] [pool] [png] [settings] [types] [builds] [upstream] [nodes] [arithmetic]
+#   scripts/bench.sh [overhead] [start] [pool] [png] [settings] [types] [builds]
+#   scripts/bench.sh [upstream] [together] [nodes] [arithmetic]
 #   scripts/bench.sh candle pytorch openvino
 #
-# Those of the second line are other runtimes, which run only if they are named: candle is built, which takes ten
+# Those of the last line are other runtimes, which run only if they are named: candle is built, which takes ten
 # minutes on two cores, and PyTorch and OpenVINO are installed from PyPI into target/runtimes, 6 GB.
-# `start`, `upstream` and `nodes` build the engine once more, as its own build does, and `builds` once more with
-# each option (OpenBLAS where it is installed); SDCPP_BENCH_LONG=1 adds 512² pictures to `types`, `upstream` and
-# the runtimes.
+# `start`, `upstream`, `together` and `nodes` build the engine once more, as its own build does, and `builds` once
+# more with each option (OpenBLAS where it is installed); SDCPP_BENCH_LONG=1 adds 512² pictures to `types`,
+# `upstream` and the runtimes.
 set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"

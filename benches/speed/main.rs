@@ -24,6 +24,7 @@ mod program;
 mod runtimes;
 mod settings;
 mod start;
+mod together;
 mod types;
 mod upstream;
 
@@ -44,7 +45,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 type Measurement = fn() -> Outcome;
 
 /// Those that run if none is named.
-const ALL: [(&str, Measurement); 10] = [
+const ALL: [(&str, Measurement); 11] = [
     ("overhead", overhead::measure),
     ("start", start::measure),
     ("pool", pool::measure),
@@ -53,6 +54,7 @@ const ALL: [(&str, Measurement); 10] = [
     ("types", types::measure),
     ("builds", builds::measure),
     ("upstream", upstream::measure),
+    ("together", together::measure),
     ("nodes", nodes::measure),
     ("arithmetic", arithmetic::measure),
 ];

@@ -34,16 +34,22 @@ fn added() -> Outcome {
     println!("| through | ms | context, ms | ratio (95 %) | added, ms |");
     println!("|---|---|---|---|---|");
     let request = demo_picture();
+    // The default of pools, for all three.
+    let config = demo().mmap(true);
     let one = PoolOptions::default().size(1);
-    let pool = ContextPool::open(&Engine::auto()?, demo(), one.clone())?;
-    let workers =
-        WorkerPool::open(WorkerCommand::this_program(), demo(), WorkerOptions::default(), one)?;
-    let mut context = Context::new(demo())?;
+    let pool = ContextPool::open(&Engine::auto()?, config.clone(), one.clone())?;
+    let workers = WorkerPool::open(
+        WorkerCommand::this_program(),
+        config.clone(),
+        WorkerOptions::default(),
+        one,
+    )?;
+    let mut context = Context::new(config)?;
     for (name, paired) in [
         (
             "`ContextPool`",
             by_turns(
-                15,
+                40,
                 || timed(|| pool.generate(&request)),
                 || timed(|| context.generate(&request)),
             )?,
@@ -51,7 +57,7 @@ fn added() -> Outcome {
         (
             "`WorkerPool`, a process",
             by_turns(
-                15,
+                40,
                 || timed(|| workers.generate(&request)),
                 || timed(|| context.generate(&request)),
             )?,

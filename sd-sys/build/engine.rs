@@ -254,13 +254,14 @@ fn version_text(program: &Path) -> Option<String> {
 
 /// CMake's project, which lies in the build's folder, so that every checkout of this repository
 /// that shares the build sees the same one.
-const PROJECT: [(&str, &str); 6] = [
+const PROJECT: [(&str, &str); 7] = [
     ("cmake/CMakeLists.txt", include_str!("../cmake/CMakeLists.txt")),
     ("cmake/exports.map", include_str!("../cmake/exports.map")),
     ("kernels/kernels.cpp", include_str!("../kernels/kernels.cpp")),
     ("kernels/product.hpp", include_str!("../kernels/product.hpp")),
     ("kernels/sdcpp_kernels.h", include_str!("../kernels/sdcpp_kernels.h")),
     ("kernels/vector.hpp", include_str!("../kernels/vector.hpp")),
+    ("kernels/winograd.hpp", include_str!("../kernels/winograd.hpp")),
 ];
 
 struct Cmake<'a> {

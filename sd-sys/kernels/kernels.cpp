@@ -2,6 +2,7 @@
 // ggml's own way makes a matrix of all patches first, nine times as large as the picture for a 3x3 kernel.
 
 #include "product.hpp"
+#include "winograd.hpp"
 
 #include "sdcpp_kernels.h"
 
@@ -62,16 +63,6 @@ bool is_convolution(const ggml_tensor * node) {
            kernel->ne[2] == image->ne[2];
 }
 
-template <int W>
-void pack_rows_of(ggml_type type, const char * rows, size_t stride, int64_t count, int64_t k0, int64_t kc,
-                  float * to) {
-    if (type == GGML_TYPE_F16) {
-        pack_rows<W, ggml_fp16_t>(rows, stride, count, k0, kc, to);
-    } else {
-        pack_rows<W, float>(rows, stride, count, k0, kc, to);
-    }
-}
-
 // node[i3][i2][q][p] = sum over k of a[i3 / r3][i2 / r2][p][k] * b[i3][i2][q][k]
 void multiply_matrices(const ggml_compute_params * params, ggml_tensor * node) {
     const ggml_tensor * a = node->src[0];
@@ -95,6 +86,25 @@ void multiply_matrices(const ggml_compute_params * params, ggml_tensor * node) {
     };
     multiply(params, planes * b->ne[3], a->ne[1], b->ne[1], a->ne[0], pack_p, pack_q, result,
              static_cast<int64_t>(node->nb[1] / sizeof(float)));
+}
+
+// Whether a convolution takes less time by tiles, which need more memory: measured (docs/performance.md).
+bool is_by_tiles(const ggml_tensor * node) {
+    constexpr int64_t LEAST_CHANNELS = 32;
+    constexpr int64_t LEAST_PIXELS = 500;
+    const ggml_tensor * kernel = node->src[0];
+    const Convolution by(node);
+    return kernel->ne[0] == 3 && kernel->ne[1] == 3 && by.stride_x == 1 && by.stride_y == 1 && by.dilation_x == 1 &&
+           by.dilation_y == 1 && kernel->ne[2] >= LEAST_CHANNELS && kernel->ne[3] >= LEAST_CHANNELS &&
+           node->ne[0] * node->ne[1] >= LEAST_PIXELS;
+}
+
+size_t convolution_work_size(const ggml_tensor * node, int threads) {
+    if (is_by_tiles(node)) {
+        const ggml_tensor * kernel = node->src[0];
+        return winograd::Shape(kernel->ne[2], kernel->ne[3], node->ne[0], node->ne[1]).work_size(threads);
+    }
+    return work_size(threads);
 }
 
 // Pixels of a panel that lie in one row of the picture.
@@ -160,6 +170,10 @@ void convolve(const ggml_compute_params * params, ggml_tensor * node) {
     const ggml_tensor * kernel = node->src[0];
     const ggml_tensor * image = node->src[1];
     const Convolution by(node);
+    if (is_by_tiles(node)) {
+        winograd::convolve(params, node, by.pad_x, by.pad_y);
+        return;
+    }
     const int64_t summands = kernel->ne[0] * kernel->ne[1] * kernel->ne[2];
     const int64_t pixels = node->ne[0] * node->ne[1];
     const auto pack_p = [&](int64_t product, int64_t first, int64_t count, int64_t k0, int64_t kc, float * to) {
@@ -202,7 +216,7 @@ extern "C" bool sdcpp_compute_forward(const ggml_compute_params * params, ggml_t
 
 extern "C" size_t sdcpp_work_size(const ggml_tensor * node, int threads) {
 #if SDCPP_KERNELS_HERE
-    return is_product(node) || is_convolution(node) ? work_size(threads) : 0;
+    return is_product(node) ? work_size(threads) : is_convolution(node) ? convolution_work_size(node, threads) : 0;
 #else
     (void)node;
     (void)threads;

@@ -58,6 +58,16 @@ void pack_rows(const char * rows, size_t stride, int64_t count, int64_t k0, int6
     }
 }
 
+template <int W>
+inline void pack_rows_of(ggml_type type, const char * rows, size_t stride, int64_t count, int64_t k0, int64_t kc,
+                  float * to) {
+    if (type == GGML_TYPE_F16) {
+        pack_rows<W, ggml_fp16_t>(rows, stride, count, k0, kc, to);
+    } else {
+        pack_rows<W, float>(rows, stride, count, k0, kc, to);
+    }
+}
+
 // One tile of C, TILE_P wide and NQ high.
 template <int NQ>
 inline void tile(const float * p, const float * q, int64_t kc, float * c, int64_t c_stride, bool sum) {

@@ -42,10 +42,15 @@ inline vec all(float value) { return _mm512_set1_ps(value); }
 inline vec load(const float * from) { return _mm512_loadu_ps(from); }
 inline void store(float * to, vec value) { _mm512_storeu_ps(to, value); }
 inline vec add(vec a, vec b) { return _mm512_add_ps(a, b); }
+inline vec subtract(vec a, vec b) { return _mm512_sub_ps(a, b); }
+inline vec multiply(vec a, vec b) { return _mm512_mul_ps(a, b); }
 inline vec multiply_add(vec a, vec b, vec sum) { return _mm512_fmadd_ps(a, b, sum); }
 inline vec load(const ggml_fp16_t * from) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(from)));
 }
+
+// The first TILE_Q lanes; nothing after them is written.
+inline void store_tile_q(float * to, vec value) { _mm512_mask_storeu_ps(to, (1u << TILE_Q) - 1, value); }
 
 // Lanes from `begin` to `end`, which may lie outside of the vector; the others are 0 and are not read.
 inline vec load_lanes(const float * from, int64_t begin, int64_t end) {
@@ -99,9 +104,16 @@ inline vec all(float value) { return _mm256_set1_ps(value); }
 inline vec load(const float * from) { return _mm256_loadu_ps(from); }
 inline void store(float * to, vec value) { _mm256_storeu_ps(to, value); }
 inline vec add(vec a, vec b) { return _mm256_add_ps(a, b); }
+inline vec subtract(vec a, vec b) { return _mm256_sub_ps(a, b); }
+inline vec multiply(vec a, vec b) { return _mm256_mul_ps(a, b); }
 inline vec multiply_add(vec a, vec b, vec sum) { return _mm256_fmadd_ps(a, b, sum); }
 inline vec load(const ggml_fp16_t * from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+}
+
+// The first TILE_Q lanes; nothing after them is written.
+inline void store_tile_q(float * to, vec value) {
+    _mm256_maskstore_ps(to, _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, 0, 0), value);
 }
 
 // Lanes from `begin` to `end`, which may lie outside of the vector; the others are 0 and are not read.

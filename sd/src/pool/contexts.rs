@@ -13,8 +13,8 @@ use std::ops::ControlFlow;
 /// Where the engine computes on the CPU, and the configuration leaves it open:
 ///
 /// - The processor is shared out: [`ModelConfig::threads`] is the physical cores divided by
-///   [`PoolOptions::size`]. The engine's threads wait for each other by spinning, so more of them
-///   than cores slow everything down many times over.
+///   [`PoolOptions::size`]. More threads than cores draw no faster, as they wait for each other; and
+///   many times slower on systems other than Linux, where the engine's threads do so by spinning.
 /// - Weights are mapped from the files, so that all contexts share them: [`ModelConfig::mmap`] is
 ///   on. Only tensors whose type is not converted are mapped. [`LoraApplyMode::Auto`] then adds
 ///   LoRAs at run time, which leaves the shared weights alone; where they are to be merged (the mode
