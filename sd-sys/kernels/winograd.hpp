@@ -139,7 +139,7 @@ inline void pixels_at_points(const Shape & shape, const ggml_tensor * image, con
         }
         for (int64_t k = 0; k < shape.in; k++) {
             const char * plane = channels + k * image->nb[2];
-            vec d[POINTS];
+            vec d[POINTS], all_points[POINTS];
             for (int64_t row = 0; row < PIXELS; row++) {
                 vec v[LANES];
                 for (int64_t lane = 0; lane < LANES; lane++) {
@@ -156,17 +156,13 @@ inline void pixels_at_points(const Shape & shape, const ggml_tensor * image, con
                 carry_pixels<1>(v, d + row * PIXELS);
             }
             for (int column = 0; column < PIXELS; column++) {
-                vec points[POINTS];
-                carry_pixels<PIXELS>(d + column, points);
-                for (int row = 0; row < PIXELS; row++) {
-                    d[row * PIXELS + column] = points[row * PIXELS];
-                }
+                carry_pixels<PIXELS>(d + column, all_points + column);
             }
             const int64_t k0 = k / BLOCK_IN * BLOCK_IN;
             const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
             float * at = to + k0 * tiles + begin / TILE_P * TILE_P * kc + (k - k0) * TILE_P + begin % TILE_P;
             for (int64_t point = 0; point < POINTS; point++) {
-                store(at + point * tiles * shape.in, d[point]);
+                store(at + point * tiles * shape.in, all_points[point]);
             }
         }
     }
