@@ -16,7 +16,7 @@ pub(crate) fn measure() -> Outcome {
     // About a second.
     let request = demo_picture().steps(24);
     row(&format!("demo, 128², 24 steps, {} threads", threads()), 40, &demo(), &request)?;
-    // Threads that wait for each other by spinning feel everything else on the machine; one does not.
+    // Threads that wait for each other feel everything else on the machine; one does not.
     row("demo, 128², 24 steps, 1 thread", 40, &demo().threads(1), &request)?;
     row("smallest model, 64², 2 steps, 1 thread", 60, &tiny()?, &tiny_picture())
 }

@@ -88,7 +88,8 @@ void multiply_matrices(const ggml_compute_params * params, ggml_tensor * node) {
              static_cast<int64_t>(node->nb[1] / sizeof(float)));
 }
 
-// Whether a convolution takes less time by tiles, which need more memory: measured (docs/performance.md).
+// Whether a convolution is done by tiles: measured to take less time from 32² pixels on (docs/performance.md). With
+// few tiles the kernel is carried over for too little.
 bool is_by_tiles(const ggml_tensor * node) {
     constexpr int64_t LEAST_CHANNELS = 32;
     constexpr int64_t LEAST_PIXELS = 500;
@@ -97,14 +98,6 @@ bool is_by_tiles(const ggml_tensor * node) {
     return kernel->ne[0] == 3 && kernel->ne[1] == 3 && by.stride_x == 1 && by.stride_y == 1 && by.dilation_x == 1 &&
            by.dilation_y == 1 && kernel->ne[2] >= LEAST_CHANNELS && kernel->ne[3] >= LEAST_CHANNELS &&
            node->ne[0] * node->ne[1] >= LEAST_PIXELS;
-}
-
-size_t convolution_work_size(const ggml_tensor * node, int threads) {
-    if (is_by_tiles(node)) {
-        const ggml_tensor * kernel = node->src[0];
-        return winograd::Shape(kernel->ne[2], kernel->ne[3], node->ne[0], node->ne[1]).work_size(threads);
-    }
-    return work_size(threads);
 }
 
 // Pixels of a panel that lie in one row of the picture.
@@ -216,7 +209,10 @@ extern "C" bool sdcpp_compute_forward(const ggml_compute_params * params, ggml_t
 
 extern "C" size_t sdcpp_work_size(const ggml_tensor * node, int threads) {
 #if SDCPP_KERNELS_HERE
-    return is_product(node) ? work_size(threads) : is_convolution(node) ? convolution_work_size(node, threads) : 0;
+    if (is_convolution(node) && is_by_tiles(node)) {
+        return winograd::Shape(node).work_size(threads);
+    }
+    return is_product(node) || is_convolution(node) ? work_size(threads) : 0;
 #else
     (void)node;
     (void)threads;

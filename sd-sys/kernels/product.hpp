@@ -31,6 +31,12 @@ inline size_t work_size(int threads) {
     return static_cast<size_t>(threads) * SCRATCH * sizeof(float) + ALIGNMENT;
 }
 
+// Where the work buffer's first whole vector lies.
+inline float * work_of(const ggml_compute_params * params) {
+    const uintptr_t work = reinterpret_cast<uintptr_t>(params->wdata);
+    return reinterpret_cast<float *>((work + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+}
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Packs rows whose summands lie one after the other: panels of W rows, in each [k][row]. Rows that are
@@ -60,7 +66,7 @@ void pack_rows(const char * rows, size_t stride, int64_t count, int64_t k0, int6
 
 template <int W>
 inline void pack_rows_of(ggml_type type, const char * rows, size_t stride, int64_t count, int64_t k0, int64_t kc,
-                  float * to) {
+                         float * to) {
     if (type == GGML_TYPE_F16) {
         pack_rows<W, ggml_fp16_t>(rows, stride, count, k0, kc, to);
     } else {
@@ -164,8 +170,7 @@ void multiply(const ggml_compute_params * params, int64_t products, int64_t np, 
     // Parts of the sums of about the same length.
     const int64_t block_k = ceil_div(k, ceil_div(k, BLOCK_K));
 
-    const uintptr_t work = reinterpret_cast<uintptr_t>(params->wdata);
-    float * packed_p = reinterpret_cast<float *>((work + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT) + params->ith * SCRATCH;
+    float * packed_p = work_of(params) + params->ith * SCRATCH;
     float * packed_q = packed_p + PACKED_P;
 
     if (params->ith == 0) {

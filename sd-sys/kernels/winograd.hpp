@@ -31,8 +31,9 @@ inline int64_t round_up(int64_t value, int64_t to) { return ceil_div(value, to) 
 struct Shape {
     int64_t in, out, tiles_x, tiles;
 
-    Shape(int64_t in, int64_t out, int64_t width, int64_t height)
-        : in(in), out(out), tiles_x(ceil_div(width, RESULTS)), tiles(tiles_x * ceil_div(height, RESULTS)) {}
+    explicit Shape(const ggml_tensor * node)
+        : in(node->src[0]->ne[2]), out(node->src[0]->ne[3]), tiles_x(ceil_div(node->ne[0], RESULTS)),
+          tiles(tiles_x * ceil_div(node->ne[1], RESULTS)) {}
 
     // Channels of the result whose kernels are carried over at once, about as many each time.
     int64_t group() const {
@@ -211,14 +212,13 @@ inline void results(const Shape & shape, const float * sums, int64_t first, int6
 inline void convolve(const ggml_compute_params * params, ggml_tensor * node, int64_t pad_x, int64_t pad_y) {
     const ggml_tensor * kernel = node->src[0];
     const ggml_tensor * image = node->src[1];
-    const Shape shape(kernel->ne[2], kernel->ne[3], node->ne[0], node->ne[1]);
+    const Shape shape(node);
     const int64_t group = shape.group();
     const int64_t pixels = node->ne[0] * node->ne[1];
     const int64_t tiles = shape.block_tiles();
     const int64_t blocks = ceil_div(shape.tiles, tiles);
 
-    const uintptr_t work = reinterpret_cast<uintptr_t>(params->wdata);
-    float * kernels = reinterpret_cast<float *>((work + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    float * kernels = work_of(params);
     float * picture = kernels + shape.kernel_floats() + params->ith * shape.thread_floats();
     float * sums = picture + shape.pixel_floats();
 
