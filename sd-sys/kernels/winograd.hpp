@@ -16,37 +16,49 @@ constexpr int64_t RESULTS = 4;  // to a side of a tile
 constexpr int64_t PIXELS = 6;
 constexpr int64_t POINTS = PIXELS * PIXELS;
 constexpr int64_t KERNEL = 9;
-// Channels of the result, and of the picture, that a thread works on at once, with at most 2 * TILE_P tiles: the
-// sums stay in the second-level cache.
+// Tiles, channels of the result and channels of the picture that a thread sums up at once.
+constexpr int64_t BLOCK_TILES = 2 * TILE_P;
 constexpr int64_t BLOCK_OUT = 8 * TILE_Q;
 constexpr int64_t BLOCK_IN = 512;
-// Floats of the kernel that are carried over at once, 24 MB: for a third-level cache, and so that the work buffer
-// stays small.
-constexpr int64_t MOST_KERNEL = int64_t{6} << 20;
-// Channels of the picture that are packed at once.
+// Channels of the picture that are carried over at once: a part of BLOCK_IN.
+constexpr int64_t SOME_IN = 64;
+// Channels of the kernel that are packed at once.
 constexpr int64_t PACKED_IN = 16;
+// Floats of pixels, and of kernels, that the threads share at their points: for a third-level cache, and so that the
+// work buffer stays small.
+constexpr int64_t MOST = int64_t{6} << 20;
 
 inline int64_t round_up(int64_t value, int64_t to) { return ceil_div(value, to) * to; }
 
 struct Shape {
-    int64_t in, out, tiles_x, tiles;
+    int64_t in, out, tiles_x, tiles, planes;
 
     explicit Shape(const ggml_tensor * node)
         : in(node->src[0]->ne[2]), out(node->src[0]->ne[3]), tiles_x(ceil_div(node->ne[0], RESULTS)),
-          tiles(tiles_x * ceil_div(node->ne[1], RESULTS)) {}
+          tiles(tiles_x * ceil_div(node->ne[1], RESULTS)), planes(node->ne[3]) {}
 
-    // Channels of the result whose kernels are carried over at once, about as many each time.
+    // Of a picture.
+    int64_t blocks() const { return ceil_div(tiles, BLOCK_TILES); }
+    // A block of tiles at all points.
+    int64_t block_floats() const { return POINTS * BLOCK_TILES * in; }
+    // As many threads as can each carry over the pixels of blocks of their own, and find them in their own cache. More
+    // of them share what they carry over.
+    int64_t most_alone() const { return std::min(planes * blocks() / 4, 2 * MOST / block_floats()); }
+    // Blocks that the threads share at a time, about as many each time; likewise channels of the result.
+    int64_t round() const {
+        return ceil_div(blocks(), ceil_div(blocks(), std::max<int64_t>(MOST / block_floats(), 1)));
+    }
     int64_t group() const {
-        const int64_t most = std::max<int64_t>(MOST_KERNEL / (POINTS * in), BLOCK_OUT);
+        const int64_t most = std::max<int64_t>(MOST / (POINTS * in), TILE_Q);
         return round_up(ceil_div(out, ceil_div(out, most)), TILE_Q);
     }
-    // Tiles that a thread works on at once. It keeps them at all points.
-    int64_t block_tiles() const { return in > BLOCK_IN ? TILE_P : 2 * TILE_P; }
     int64_t kernel_floats() const { return round_up(POINTS * group() * in, LANES); }
-    int64_t pixel_floats() const { return POINTS * block_tiles() * in; }
-    int64_t thread_floats() const { return pixel_floats() + POINTS * block_tiles() * BLOCK_OUT; }
+    int64_t pixel_floats(int threads) const {
+        return std::max(round(), std::min<int64_t>(threads, most_alone())) * block_floats();
+    }
     size_t work_size(int threads) const {
-        return static_cast<size_t>(kernel_floats() + threads * thread_floats()) * sizeof(float) + ALIGNMENT;
+        const int64_t floats = kernel_floats() + pixel_floats(threads) + threads * POINTS * BLOCK_OUT * BLOCK_TILES;
+        return static_cast<size_t>(floats) * sizeof(float) + ALIGNMENT;
     }
 };
 
@@ -91,45 +103,47 @@ inline void carry_back(const vec * m, vec * to) {
     to[3 * TO] = add(multiply_add(all(8), far_odd, near_odd), m[5 * FROM]);
 }
 
-// The kernels of TILE_Q channels of the result, of which `count` are there, at all points:
-// [point][channels of the picture, BLOCK_IN at a time][panel][channel][TILE_Q]. `panel` is the place of the panel.
+// The kernels of TILE_Q channels of the result, of which `count` are there, and of channels of the picture from
+// `begin` on, at all points: [point][channels of the picture, BLOCK_IN at a time][panel][channel][TILE_Q].
 inline void kernel_at_points(const Shape & shape, const ggml_tensor * kernel, int64_t first, int64_t count,
-                             int64_t panel, float * to) {
+                             int64_t panel, int64_t begin, float * to) {
     const int64_t group = shape.group();
     const char * rows = static_cast<const char *>(kernel->data) + first * kernel->nb[3];
     float packed[PACKED_IN * KERNEL * TILE_Q + SLACK];
-    for (int64_t k0 = 0; k0 < shape.in; k0 += BLOCK_IN) {
-        const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
-        float * block = to + k0 * group + panel * TILE_Q * kc;
-        for (int64_t some = 0; some < kc; some += PACKED_IN) {
-            const int64_t channels = std::min(PACKED_IN, kc - some);
-            pack_rows_of<TILE_Q>(kernel->type, rows, kernel->nb[3], count, (k0 + some) * KERNEL, channels * KERNEL,
-                                 packed);
-            for (int64_t channel = 0; channel < channels; channel++) {
-                vec g[KERNEL], half[PIXELS * 3], all_points[POINTS];
-                for (int64_t i = 0; i < KERNEL; i++) {
-                    g[i] = load(packed + (channel * KERNEL + i) * TILE_Q);
-                }
-                for (int x = 0; x < 3; x++) {
-                    carry_kernel<3, 3>(g + x, half + x);
-                }
-                for (int y = 0; y < PIXELS; y++) {
-                    carry_kernel<1, 1>(half + y * 3, all_points + y * PIXELS);
-                }
-                for (int64_t point = 0; point < POINTS; point++) {
-                    store_tile_q(block + point * group * shape.in + (some + channel) * TILE_Q, all_points[point]);
-                }
+    const int64_t k0 = begin / BLOCK_IN * BLOCK_IN;
+    const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
+    const int64_t end = std::min(begin + SOME_IN, shape.in);
+    for (int64_t k = begin; k < end; k += PACKED_IN) {
+        const int64_t channels = std::min(PACKED_IN, end - k);
+        pack_rows_of<TILE_Q>(kernel->type, rows, kernel->nb[3], count, k * KERNEL, channels * KERNEL, packed);
+        for (int64_t channel = 0; channel < channels; channel++) {
+            vec g[KERNEL], half[PIXELS * 3], all_points[POINTS];
+            for (int64_t i = 0; i < KERNEL; i++) {
+                g[i] = load(packed + (channel * KERNEL + i) * TILE_Q);
+            }
+            for (int x = 0; x < 3; x++) {
+                carry_kernel<3, 3>(g + x, half + x);
+            }
+            for (int y = 0; y < PIXELS; y++) {
+                carry_kernel<1, 1>(half + y * 3, all_points + y * PIXELS);
+            }
+            float * at = to + k0 * group + panel * TILE_Q * kc + (k - k0 + channel) * TILE_Q;
+            for (int64_t point = 0; point < POINTS; point++) {
+                store_tile_q(at + point * group * shape.in, all_points[point]);
             }
         }
     }
 }
 
-// `count` tiles of the picture at all points: [point][channels, BLOCK_IN at a time][panel][channel][TILE_P].
+// `count` tiles of the picture and its channels from `first_k` on, at all points:
+// [point][channels, BLOCK_IN at a time][panel][channel][TILE_P].
 inline void pixels_at_points(const Shape & shape, const ggml_tensor * image, const char * channels, int64_t pad_x,
-                             int64_t pad_y, int64_t first, int64_t count, float * to) {
+                             int64_t pad_y, int64_t first, int64_t count, int64_t first_k, float * to) {
     const int64_t width = image->ne[0];
     const int64_t height = image->ne[1];
-    const int64_t tiles = shape.block_tiles();
+    const int64_t k0 = first_k / BLOCK_IN * BLOCK_IN;
+    const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
+    const int64_t end_k = std::min(first_k + SOME_IN, shape.in);
     for (int64_t begin = 0; begin < round_up(count, TILE_P); begin += LANES) {
         int64_t x[LANES], y[LANES];
         for (int64_t lane = 0; lane < LANES; lane++) {
@@ -138,7 +152,7 @@ inline void pixels_at_points(const Shape & shape, const ggml_tensor * image, con
             // A tile that is not there lies below the picture.
             y[lane] = begin + lane < count ? tile / shape.tiles_x * RESULTS - pad_y : height;
         }
-        for (int64_t k = 0; k < shape.in; k++) {
+        for (int64_t k = first_k; k < end_k; k++) {
             const char * plane = channels + k * image->nb[2];
             vec d[POINTS], all_points[POINTS];
             for (int64_t row = 0; row < PIXELS; row++) {
@@ -159,11 +173,9 @@ inline void pixels_at_points(const Shape & shape, const ggml_tensor * image, con
             for (int column = 0; column < PIXELS; column++) {
                 carry_pixels<PIXELS>(d + column, all_points + column);
             }
-            const int64_t k0 = k / BLOCK_IN * BLOCK_IN;
-            const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
-            float * at = to + k0 * tiles + begin / TILE_P * TILE_P * kc + (k - k0) * TILE_P + begin % TILE_P;
+            float * at = to + k0 * BLOCK_TILES + begin / TILE_P * TILE_P * kc + (k - k0) * TILE_P + begin % TILE_P;
             for (int64_t point = 0; point < POINTS; point++) {
-                store(at + point * tiles * shape.in, all_points[point]);
+                store(at + point * BLOCK_TILES * shape.in, all_points[point]);
             }
         }
     }
@@ -175,7 +187,7 @@ inline void results(const Shape & shape, const float * sums, int64_t first, int6
     for (int64_t begin = 0; begin < count; begin += LANES) {
         vec m[POINTS], half[PIXELS * RESULTS], r[RESULTS * RESULTS];
         for (int64_t point = 0; point < POINTS; point++) {
-            m[point] = load(sums + point * BLOCK_OUT * shape.block_tiles() + begin);
+            m[point] = load(sums + point * BLOCK_OUT * BLOCK_TILES + begin);
         }
         for (int y = 0; y < PIXELS; y++) {
             carry_back<1, 1>(m + y * PIXELS, half + y * RESULTS);
@@ -208,69 +220,155 @@ inline void results(const Shape & shape, const float * sums, int64_t first, int6
     }
 }
 
-// Each result is summed up in the same order, however many threads there are.
-inline void convolve(const ggml_compute_params * params, ggml_tensor * node, int64_t pad_x, int64_t pad_y) {
-    const ggml_tensor * kernel = node->src[0];
-    const ggml_tensor * image = node->src[1];
-    const Shape shape(node);
-    const int64_t group = shape.group();
-    const int64_t pixels = node->ne[0] * node->ne[1];
-    const int64_t tiles = shape.block_tiles();
-    const int64_t blocks = ceil_div(shape.tiles, tiles);
+// What one thread does. Each result is summed up in the same order, however many threads there are.
+class Convolver {
+public:
+    Convolver(const ggml_compute_params * params, ggml_tensor * node, int64_t pad_x, int64_t pad_y)
+        : params(params), node(node), kernel(node->src[0]), image(node->src[1]), pad_x(pad_x), pad_y(pad_y),
+          shape(node), group(shape.group()), ins(ceil_div(shape.in, SOME_IN)), kernels(work_of(params)),
+          pixels(kernels + shape.kernel_floats()),
+          sums(pixels + shape.pixel_floats(params->nth) + params->ith * POINTS * BLOCK_OUT * BLOCK_TILES) {}
 
-    float * kernels = work_of(params);
-    float * picture = kernels + shape.kernel_floats() + params->ith * shape.thread_floats();
-    float * sums = picture + shape.pixel_floats();
-
-    for (int64_t out0 = 0; out0 < shape.out; out0 += group) {
-        const int64_t outs = std::min(group, shape.out - out0);
-        if (out0 > 0) {
-            ggml_barrier(params->threadpool);
+    void convolve() {
+        if (params->nth <= shape.most_alone()) {
+            for (int64_t out0 = 0; out0 < shape.out; out0 += group) {
+                each_for_itself(out0);
+            }
+            return;
         }
-        if (params->ith == 0) {
-            ggml_threadpool_chunk_set(params->threadpool, params->nth);
-        }
-        const int64_t panels = ceil_div(outs, TILE_Q);
-        for (int64_t panel = panels * params->ith / params->nth; panel < panels * (params->ith + 1) / params->nth;
-             panel++) {
-            const int64_t first = panel * TILE_Q;
-            kernel_at_points(shape, kernel, out0 + first, std::min<int64_t>(TILE_Q, outs - first), panel, kernels);
-        }
-        ggml_barrier(params->threadpool);
-
-        // Few tiles are shared out by channels of the result too.
-        int64_t parts = 1;
-        while (node->ne[3] * blocks * parts < 2 * params->nth && outs / (parts + 1) >= BLOCK_OUT / 2) {
-            parts++;
-        }
-        const int64_t part = round_up(ceil_div(outs, parts), TILE_Q);
-        const int64_t jobs = node->ne[3] * blocks * parts;
-        for (int64_t job = params->ith; job < jobs; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
-            const int64_t first = job / parts % blocks * tiles;
-            const int64_t count = std::min(tiles, shape.tiles - first);
-            const int64_t plane = job / parts / blocks;
-            const int64_t end = std::min(outs, (job % parts + 1) * part);
-            pixels_at_points(shape, image, static_cast<const char *>(image->data) + plane * image->nb[3], pad_x, pad_y,
-                             first, count, picture);
-            for (int64_t out = job % parts * part; out < end; out += BLOCK_OUT) {
-                const int64_t some = std::min(BLOCK_OUT, end - out);
-                for (int64_t point = 0; point < POINTS; point++) {
-                    for (int64_t k0 = 0; k0 < shape.in; k0 += BLOCK_IN) {
-                        const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
-                        block(picture + (point * shape.in + k0) * tiles,
-                              kernels + (point * shape.in + k0) * group + out * kc, round_up(count, TILE_P), some, kc,
-                              sums + point * BLOCK_OUT * tiles, tiles, k0 > 0);
-                    }
-                }
-                for (int64_t i = 0; i < some; i++) {
-                    char * to = static_cast<char *>(node->data) + plane * node->nb[3];
-                    results(shape, sums + i * tiles, first, count,
-                            reinterpret_cast<float *>(to) + (out0 + out + i) * pixels, node->ne[0], node->ne[1]);
+        for (int64_t plane = 0; plane < shape.planes; plane++) {
+            for (int64_t first = 0; first < shape.blocks(); first += shape.round()) {
+                for (int64_t out0 = 0; out0 < shape.out; out0 += group) {
+                    together(plane, first, out0);
                 }
             }
         }
     }
-}
+
+private:
+    // The blocks of all pictures, with `group` channels of the result at the most.
+    void each_for_itself(int64_t out0) {
+        begin();
+        carry_kernels(out0);
+        ggml_barrier(params->threadpool);
+        float * own = pixels + params->ith * shape.block_floats();
+        const int64_t blocks = shape.blocks();
+        const int64_t outs = outs_from(out0);
+        jobs(shape.planes * blocks, [&](int64_t job) {
+            for (int64_t some_in = 0; some_in < ins; some_in++) {
+                carry_pixels_of(job / blocks, job % blocks, some_in, own);
+            }
+            for (int64_t out = 0; out < outs; out += BLOCK_OUT) {
+                sum_up(job / blocks, job % blocks, own, out0, out, std::min(BLOCK_OUT, outs - out));
+            }
+        });
+    }
+
+    // Some blocks of one picture, `group` channels of the result at the most.
+    void together(int64_t plane, int64_t first, int64_t out0) {
+        begin();
+        const int64_t blocks = std::min(shape.round(), shape.blocks() - first);
+        if (out0 == 0) {
+            share(blocks * ins, [&](int64_t job) {
+                const int64_t block = job / ins;
+                carry_pixels_of(plane, first + block, job % ins, pixels + block * shape.block_floats());
+            });
+        }
+        carry_kernels(out0);
+        ggml_barrier(params->threadpool);
+        // Few blocks are shared out by channels of the result too.
+        const int64_t outs = outs_from(out0);
+        const int64_t panels = ceil_div(outs, TILE_Q) * blocks / (2 * params->nth);
+        const int64_t part = std::min<int64_t>(std::max<int64_t>(panels, 1) * TILE_Q, BLOCK_OUT);
+        const int64_t parts = ceil_div(outs, part);
+        jobs(blocks * parts, [&](int64_t job) {
+            const int64_t out = job % parts * part;
+            sum_up(plane, first + job / parts, pixels + job / parts * shape.block_floats(), out0, out,
+                   std::min(part, outs - out));
+        });
+    }
+
+    int64_t outs_from(int64_t out0) const { return std::min(group, shape.out - out0); }
+    int64_t tiles_of(int64_t block) const { return std::min(BLOCK_TILES, shape.tiles - block * BLOCK_TILES); }
+
+    // Once all threads have ended what they did before: what they read may be written over from here on.
+    void begin() {
+        if (begun) {
+            ggml_barrier(params->threadpool);
+        }
+        begun = true;
+        if (params->ith == 0) {
+            ggml_threadpool_chunk_set(params->threadpool, params->nth);
+        }
+    }
+
+    // This thread's share of jobs that take the same time.
+    template <class Work>
+    void share(int64_t count, const Work & work) {
+        for (int64_t job = count * params->ith / params->nth; job < count * (params->ith + 1) / params->nth; job++) {
+            work(job);
+        }
+    }
+
+    // The next job that nobody has begun, until there is none.
+    template <class Work>
+    void jobs(int64_t count, const Work & work) {
+        for (int64_t job = params->ith; job < count; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
+            work(job);
+        }
+    }
+
+    void carry_kernels(int64_t out0) {
+        if (out0 == kernels_from) {
+            return;
+        }
+        kernels_from = out0;
+        const int64_t outs = outs_from(out0);
+        share(ceil_div(outs, TILE_Q) * ins, [&](int64_t job) {
+            const int64_t first = job / ins * TILE_Q;
+            kernel_at_points(shape, kernel, out0 + first, std::min<int64_t>(TILE_Q, outs - first), job / ins,
+                             job % ins * SOME_IN, kernels);
+        });
+    }
+
+    void carry_pixels_of(int64_t plane, int64_t block, int64_t some_in, float * to) {
+        const char * channels = static_cast<const char *>(image->data) + plane * image->nb[3];
+        pixels_at_points(shape, image, channels, pad_x, pad_y, block * BLOCK_TILES, tiles_of(block), some_in * SOME_IN,
+                         to);
+    }
+
+    // The results of a block of tiles, in `count` channels: those from `out` on of the kernels that are at their points.
+    void sum_up(int64_t plane, int64_t number, const float * of_block, int64_t out0, int64_t out, int64_t count) {
+        const int64_t tiles = tiles_of(number);
+        for (int64_t point = 0; point < POINTS; point++) {
+            for (int64_t k0 = 0; k0 < shape.in; k0 += BLOCK_IN) {
+                const int64_t kc = std::min(BLOCK_IN, shape.in - k0);
+                block(of_block + (point * shape.in + k0) * BLOCK_TILES,
+                      kernels + (point * shape.in + k0) * group + out * kc, round_up(tiles, TILE_P), count, kc,
+                      sums + point * BLOCK_OUT * BLOCK_TILES, BLOCK_TILES, k0 > 0);
+            }
+        }
+        char * to = static_cast<char *>(node->data) + plane * node->nb[3];
+        for (int64_t i = 0; i < count; i++) {
+            results(shape, sums + i * BLOCK_TILES, number * BLOCK_TILES, tiles,
+                    reinterpret_cast<float *>(to + (out0 + out + i) * node->nb[2]), node->ne[0], node->ne[1]);
+        }
+    }
+
+    const ggml_compute_params * params;
+    ggml_tensor * node;
+    const ggml_tensor * kernel;
+    const ggml_tensor * image;
+    const int64_t pad_x, pad_y;
+    const Shape shape;
+    const int64_t group, ins;
+    float * const kernels;
+    float * const pixels;
+    float * const sums;
+    bool begun = false;
+    // The first channel of the result whose kernels are at their points.
+    int64_t kernels_from = -1;
+};
 
 }  // namespace winograd
 }  // namespace SDCPP_KERNELS_FOR
