@@ -14,11 +14,19 @@ set -euo pipefail
 # shellcheck source=scripts/prerequisites.sh
 . "$(dirname "$0")/prerequisites.sh"
 
+# make_environment FOLDER: of Python. Debian has what that needs in a package of its own.
+make_environment() {
+    python3 -m venv --clear "$1" >&2 && return 0
+    say "Installing Python's venv ..."
+    install_by_system python3-venv python3 python python3 && python3 -m venv --clear "$1" >&2
+}
+
 # The environment that benches/speed/runtimes.rs starts its programs in.
 need_runtimes() {
     local folder=target/runtimes
     need_python
-    [ -x "$folder/bin/python" ] || python3 -m venv "$folder" >&2
+    # An environment without pip is what is left of one that could not be made.
+    "$folder/bin/python" -m pip --version >/dev/null 2>&1 || make_environment "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -r benches/python/requirements.txt >&2
 }
 

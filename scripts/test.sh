@@ -34,10 +34,11 @@ scripts/instructions.sh
 step "packaged crates"
 # Verifying builds each crate from its .crate file; the native build is shared. Cargo takes a package
 # of the same version for the same, so what is left of an earlier one goes first.
-rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* target/package \
-    target/debug/.fingerprint/sdcpp-*
+target="${CARGO_TARGET_DIR:-target}"
+rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/sdcpp-* "$target/package" \
+    "$target"/debug/.fingerprint/sdcpp-*
 cargo package --locked --allow-dirty -p sdcpp-sys -p sdcpp
-for crate in target/package/*.crate; do
+for crate in "$target"/package/*.crate; do
     bytes=$(wc -c <"$crate")
     say "${crate##*/}: $bytes bytes"
     # What the registry takes.

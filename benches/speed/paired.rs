@@ -15,7 +15,8 @@ pub(crate) struct Paired {
 pub(crate) struct Ratio {
     /// The median over all turns.
     pub(crate) median: f64,
-    /// Between these the median lies with 95 %, by the bootstrap.
+    /// Between these the median lies with 95 %, by the bootstrap; of fewer than six turns, which do not tell
+    /// that, the least and the most.
     pub(crate) interval: (f64, f64),
 }
 
@@ -63,7 +64,13 @@ pub(crate) fn phases_by_turns<const N: usize>(
 
 impl Paired {
     pub(crate) fn ratio(&self) -> Ratio {
-        let ratios: Vec<f64> = self.ours.iter().zip(&self.theirs).map(|(a, b)| a / b).collect();
+        let mut ratios: Vec<f64> = self.ours.iter().zip(&self.theirs).map(|(a, b)| a / b).collect();
+        ratios.sort_by(f64::total_cmp);
+        if ratios.len() < 6 {
+            let end = |ratio: Option<&f64>| ratio.copied().unwrap_or(f64::NAN);
+            let interval = (end(ratios.first()), end(ratios.last()));
+            return Ratio { median: median(ratios), interval };
+        }
         // The same at each run.
         let mut random = fastrand::Rng::with_seed(42);
         let mut medians: Vec<f64> = (0..2000)
@@ -89,6 +96,11 @@ impl Paired {
     pub(crate) fn added(&self) -> f64 {
         median(self.ours.iter().zip(&self.theirs).map(|(a, b)| a - b).collect())
     }
+}
+
+/// Of times that were noted in each turn, also in the one that is not counted.
+pub(crate) fn median_of_turns(times: &[f64]) -> f64 {
+    median(times.iter().skip(1).copied().collect())
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -14,7 +14,7 @@ use std::{path::Path, process::Command, time::Duration};
 /// As many as the picture has, for both.
 const STEPS: u32 = 2;
 
-const TURNS: usize = 5;
+const TURNS: usize = 6;
 
 /// Built first, which takes ten minutes on two cores.
 pub(crate) fn candle() -> Outcome {

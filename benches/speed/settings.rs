@@ -4,7 +4,7 @@
 use crate::{
     Outcome,
     models::{demo, demo_picture, sd15, sd15_picture, threads},
-    paired::by_turns,
+    paired::{by_turns, median_of_turns},
 };
 use sdcpp::{Context, ImageRequest, ModelConfig};
 use std::{
@@ -68,10 +68,7 @@ fn row(
         || draw(&mut other, request, &ours),
         || draw(&mut default, request, &theirs),
     )?;
-    let median = |times: &RefCell<Vec<f64>>| {
-        // The first is not counted: it reads the weights.
-        crate::paired::median(times.borrow().iter().skip(1).copied().collect())
-    };
+    let median = |times: &RefCell<Vec<f64>>| median_of_turns(&times.borrow());
     println!(
         "| {picture} | {name} | {} | {:.2} | {:.2} |",
         paired.ratio(),

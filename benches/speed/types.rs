@@ -4,7 +4,7 @@
 use crate::{
     Outcome,
     models::{sd15, sd15_picture},
-    paired::{by_turns, median},
+    paired::{by_turns, median_of_turns},
 };
 use sdcpp::{Context, ImageRequest, WeightType};
 use std::time::{Duration, Instant};
@@ -68,10 +68,10 @@ fn row(side: u32, steps: u32, turns: usize, kind: WeightType) -> Outcome {
     let paired = by_turns(turns, || other.draw(&request), || f16.draw(&request))?;
     println!(
         "| {side}² | {kind} | {:.2} | {:.2} | {:.2} | {:.2} | {} |",
-        median(other.steps),
-        median(f16.steps),
-        median(other.decoding),
-        median(f16.decoding),
+        median_of_turns(&other.steps),
+        median_of_turns(&f16.steps),
+        median_of_turns(&other.decoding),
+        median_of_turns(&f16.decoding),
         paired.ratio()
     );
     Ok(())

@@ -3,10 +3,10 @@
 
 use crate::{
     Outcome,
-    cmake::Project,
+    cmake::{Engine, Project},
     direct::{Direct, Warm},
     models::{demo, demo_picture, sd15, sd15_picture},
-    paired::by_turns,
+    paired::{by_turns, median_of_turns},
 };
 use sdcpp::{Context, ImageRequest, ModelConfig};
 use std::time::Instant;
@@ -27,8 +27,9 @@ pub(crate) fn measure() -> Outcome {
     Ok(())
 }
 
-/// The engine with the options that it has by itself.
-pub(crate) const UPSTREAM: Project = Project { source: "benches/upstream", folder: "upstream" };
+/// The engine as it is, with the options that it has by itself.
+pub(crate) const UPSTREAM: Project =
+    Project { source: "benches/upstream", folder: "upstream", engine: Engine::Upstream };
 
 fn row(
     direct: &Direct,
@@ -61,8 +62,8 @@ fn row(
     let (upstream, own) = paired.medians();
     println!(
         "| {name} | {own:.2} | {:.3} | {:.2} | {upstream:.2} | {} | {difference:.2} |",
-        crate::paired::median(sampling) / f64::from(request.sampling.steps),
-        crate::paired::median(decoding),
+        median_of_turns(&sampling) / f64::from(request.sampling.steps),
+        median_of_turns(&decoding),
         paired.ratio(),
     );
     Ok(())
