@@ -159,13 +159,21 @@ impl TunedFile {
         file.into_temp_path().persist(&self.path).map_err(|error| io(error.error))
     }
 
-    /// Whether it could be written, for who is about to spend minutes on it. Makes its folder if there is
-    /// none, and there a file that is removed at once.
+    /// Whether it could be written, for who is about to spend minutes on it. Nothing stays: a file is made
+    /// in its folder, or in the nearest one that there is, and removed at once.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn check_writable(&self) -> Result<()> {
-        self.beside().map(drop)
+        // A link that leads nowhere is there too, and nothing can be made in it.
+        let nearest = self
+            .path
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder.as_os_str().is_empty() || folder.symlink_metadata().is_ok())
+            .unwrap_or(Path::new(""));
+        let made = whole_file::beside(&nearest.join("tuned.json"), ".json");
+        made.map(drop).map_err(|source| self.unwritable(source))
     }
 
     /// A new file in its folder.
@@ -323,11 +331,13 @@ mod tests {
     fn that_it_can_be_written_is_seen_without_writing_it() {
         let (folder, path) = in_folder();
         TunedFile::open_or_new(&path).unwrap().check_writable().unwrap();
-        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nor is its folder made");
+        fs::create_dir(folder.path().join("new")).unwrap();
         fs::write(&path, "of another").unwrap();
         let there = TunedFile { path: path.clone(), entries: Vec::new() };
         there.check_writable().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of another");
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     }
 
     #[test]
