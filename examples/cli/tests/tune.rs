@@ -122,7 +122,7 @@ fn trying_first_draws_and_writes_nothing() {
 
 /// `tune` has no options for pictures that are to be changed, and none for videos.
 #[test]
-fn what_does_not_draw_from_a_prompt_alone_is_refused() {
+fn what_does_not_draw_from_a_prompt_alone_is_refused_and_not_advised() {
     let place = Place::new();
     let text = |path: std::io::Result<std::path::PathBuf>| {
         path.unwrap().into_os_string().into_string().unwrap()
@@ -142,6 +142,11 @@ fn what_does_not_draw_from_a_prompt_alone_is_refused() {
         let encoders = text(sdcpp_test_support::text_encoders(family.text_encoders()));
         let parts = ["-m", &encoders, "--diffusion-model", &unet, "--taesd", &taesd];
         refused(&parts, why);
+        // Without the text encoders it is known by its file, and not opened.
+        let line = ["txt2img", "--diffusion-model", &unet, "-p", "x", "--tuned"];
+        let ran = place.program().args(line).env("SDCPP_TUNED", "none.json").output().unwrap();
+        let ran = Ran::from(ran).failed(3, "which draws no pictures from a prompt alone");
+        assert!(!ran.err.contains("`sdcpp tune` measures"), "{}", ran.err);
     }
     let wan = text(sdcpp_test_support::wan(Wan::T2v1_3B));
     let format = Format::Gguf(WeightType::F16);

@@ -1,7 +1,7 @@
 //! The file of measured settings.
 
-use super::{Match, Subject, Tuned, TunedSettings};
-use crate::{Engine, Error, ModelConfig, Result, json::object, validate, whole_file};
+use super::{Subject, TunedSettings};
+use crate::{Error, Result, json::object, whole_file};
 use serde_json::{Value, json};
 use std::{
     env,
@@ -185,39 +185,6 @@ impl TunedFile {
 
     fn unwritable(&self, source: io::Error) -> Error {
         Error::io(format!("write {}", self.path.display()), source)
-    }
-
-    /// The configuration with the settings for it that are in this file: of this machine, `engine`,
-    /// the configuration's model, and pictures of this size. What it sets itself stays.
-    ///
-    /// # Errors
-    /// Those of [`Subject::of`], and [`Error::InvalidParameter`] for a setting that no measurement
-    /// has written: `threads` beyond [its range](ModelConfig::threads).
-    pub fn apply(
-        &self,
-        engine: &Engine,
-        mut config: ModelConfig,
-        size: (u32, u32),
-    ) -> Result<Tuned> {
-        let subject = Subject::of(engine, &config, size)?;
-        let Some(entry) = self.find(&subject) else {
-            let path = self.path.clone();
-            let differences = self.entries.iter().map(|entry| entry.subject.differences(&subject));
-            let found = match differences.min_by_key(Vec::len) {
-                None if !path.exists() => Match::NoFile { path },
-                differs => Match::NoEntry { path, differs: differs.unwrap_or_default() },
-            };
-            return Ok(Tuned { config, found });
-        };
-        if let Some(threads) = entry.settings.threads
-            && let Err(Error::InvalidParameter { field, value, allowed }) =
-                validate::threads(threads)
-        {
-            let value = format!("{value}, in {}", self.path.display());
-            return Err(Error::InvalidParameter { field, value, allowed });
-        }
-        entry.settings.apply_to_config(&mut config);
-        Ok(Tuned { config, found: Match::Entry(Box::new(entry.clone())) })
     }
 }
 
