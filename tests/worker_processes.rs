@@ -9,7 +9,7 @@ mod workers;
 
 use common::{demo_config, quick_request};
 use sdcpp::{
-    Error, PoolOptions, Stage, Watch,
+    Engine, Error, PoolOptions, Stage, Watch,
     isolated::{Worker, WorkerCommand, WorkerOptions, WorkerPool},
 };
 use std::{
@@ -97,6 +97,21 @@ fn a_pool_replaces_a_killed_worker() {
         let again = pool.generate(&request).unwrap();
         println!("round {round}: {:?} to the next picture of a fresh worker", start.elapsed());
         assert_eq!(again.images[0].as_bytes(), expected.images[0].as_bytes());
+    }
+}
+
+/// As those of a `ContextPool`, and of `sdcpp tune`: the engine counts the cores, not the system.
+#[test]
+fn the_workers_of_a_pool_share_the_physical_cores_out() {
+    let mut config = demo_config().backend("cpu");
+    config.threads = None;
+    let cores = Engine::auto().unwrap().physical_cores();
+    for size in [1, 2] {
+        let (worker, options) = (WorkerOptions::default(), PoolOptions::default().size(size));
+        let pool = WorkerPool::open(command(), config.clone(), worker, options).unwrap();
+        let lease = pool.acquire(LONG).unwrap();
+        let share = (cores / u32::try_from(size).unwrap()).max(1);
+        assert_eq!((lease.config().threads, lease.config().mmap), (Some(share), Some(true)));
     }
 }
 
@@ -216,7 +231,7 @@ fn a_worker_sees_that_its_host_is_gone_without_the_end_of_its_input() {
     // for writing. The second pipe is full before the worker greets.
     let script = "mkfifo in out; sleep 100 3<>in 4<>out & echo $! > holder
         exec 5<>out; head -c 65536 /dev/zero >&5
-        SDCPP_WORKER=1:x \"$1\" < in > out 5>&- & echo $! > worker
+        SDCPP_WORKER=2:x \"$1\" < in > out 5>&- & echo $! > worker
         echo ready; wait";
     let mut host = Command::new("sh")
         .args(["-c", script, "sh", env!("CARGO_BIN_EXE_sdcpp-worker")])
@@ -267,7 +282,7 @@ fn a_program_that_forgot_the_call_cannot_be_its_own_worker() {
     let program = std::env::current_exe().unwrap();
     let child = Command::new(&program)
         .args(["--exact", name, "--nocapture"])
-        .envs([("SDCPP_TEST_AS_WORKER", "1"), ("SDCPP_WORKER", "1:x")])
+        .envs([("SDCPP_TEST_AS_WORKER", "1"), ("SDCPP_WORKER", "2:x")])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stderr);

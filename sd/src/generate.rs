@@ -9,7 +9,17 @@ use crate::{
     lora::{self, Lora},
     model_file, references, validate,
 };
+use image::RgbImage;
 use std::{borrow::Cow, fs, io::Read as _, path::Path, sync::Arc};
+
+/// A request in the form that the engine gets.
+struct Prepared<'a> {
+    sampler: Sampler,
+    prompt: Cow<'a, str>,
+    loras: Cow<'a, [Lora]>,
+    canvas: Canvas<'a>,
+    references: Vec<Cow<'a, RgbImage>>,
+}
 
 impl Context {
     /// Draws.
@@ -33,6 +43,40 @@ impl Context {
         self.check_usable()?;
         request.check()?;
         self.check_watch(&watch)?;
+        let Prepared { sampler, prompt, loras, canvas, references } = self.prepare(request)?;
+        let (width, height) = canvas.size();
+        let job = ImageJob {
+            request,
+            prompt: &prompt,
+            loras: &loras,
+            init_image: canvas.init_image(),
+            mask: canvas.mask(),
+            control_image: canvas.control_image(),
+            references: references.iter().map(AsRef::as_ref).collect(),
+            width,
+            height,
+            sampler,
+            seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
+        };
+        let (images, outcome) = self.raw.generate(&job, watch)?;
+        let (images, outcome) = self.finish(images, outcome)?;
+        let mut generated = self.collect(&job, images, outcome);
+        if canvas.has_finish() {
+            generated.finish(|drawn| canvas.finish(drawn));
+        }
+        Ok(generated)
+    }
+
+    /// What [`generate`](Self::generate) would refuse before the engine is called, without drawing: the
+    /// memory counts as taken afterwards.
+    pub(crate) fn check_can_draw(&mut self, request: &ImageRequest) -> Result<()> {
+        self.check_usable()?;
+        request.check()?;
+        self.prepare(request).map(drop)
+    }
+
+    /// For a request that was checked: whether this model can draw it, and there is memory for it.
+    fn prepare<'a>(&mut self, request: &'a ImageRequest) -> Result<Prepared<'a>> {
         let sampler = request.sampling.sampler.unwrap_or_else(|| self.default_sampler());
         self.check_image_request(request, sampler)?;
         let folder = self.config.lora_folder.clone();
@@ -47,27 +91,8 @@ impl Context {
         let (width, height) = canvas.size();
         let drawn = rounded_up(width, height, self.family.multiple());
         let references = references::prepare(request, drawn, self.family.reference_factor())?;
-        let job = ImageJob {
-            request,
-            prompt: &prompt,
-            loras: &loras,
-            init_image: canvas.init_image(),
-            mask: canvas.mask(),
-            control_image: canvas.control_image(),
-            references: references.iter().map(AsRef::as_ref).collect(),
-            width,
-            height,
-            sampler,
-            seed: request.seed.filter(|seed| *seed >= 0).unwrap_or_else(random_seed),
-        };
         self.admission.check_image(&self.engine, &self.config, request)?;
-        let (images, outcome) = self.raw.generate(&job, watch)?;
-        let (images, outcome) = self.finish(images, outcome)?;
-        let mut generated = self.collect(&job, images, outcome);
-        if canvas.has_finish() {
-            generated.finish(|drawn| canvas.finish(drawn));
-        }
-        Ok(generated)
+        Ok(Prepared { sampler, prompt, loras, canvas, references })
     }
 
     fn collect(&self, job: &ImageJob<'_>, images: Images, outcome: Outcome) -> Generated {

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Place, Ran, demo_model};
-use sdcpp_test_support::{Format, WeightType};
+use sdcpp_test_support::{Format, UNet, UNetFamily, VideoLatent, Wan, WeightType};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Read},
@@ -110,11 +110,49 @@ fn trying_first_draws_and_writes_nothing() {
     for (wrong, why) in [
         (&["--turns", "2"][..], "turns is 2; allowed: 3..=99"),
         (&["--turns", "100"], "turns is 100; allowed: 3..=99"),
+        (&["--budget", "0"], "budget is 0ns; allowed: more than 0"),
         (&["--fa"], "config is set in all that is tuned here"),
     ] {
         tune(&place, &[&["-o", "tuned.json", "--dry-run"], wrong].concat()).failed(2, why);
         tune(&place, &[&["-o", "tuned.json"], wrong].concat()).failed(2, why);
     }
+    tune(&place, &["-o", "new/tuned.json", "--dry-run"]).ok();
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+/// `tune` has no options for pictures that are to be changed, and none for videos.
+#[test]
+fn what_does_not_draw_from_a_prompt_alone_is_refused_and_not_advised() {
+    let place = Place::new();
+    let text = |path: std::io::Result<std::path::PathBuf>| {
+        path.unwrap().into_os_string().into_string().unwrap()
+    };
+    let refused = |parts: &[&str], why: &str| {
+        for last in [&["--mmap", "-o", "t.json"][..], &["--mmap", "-o", "t.json", "--dry-run"]] {
+            place.run(&[&["tune"][..], parts, QUICK, last].concat()).failed(2, why);
+        }
+    };
+    let taesd = text(sdcpp_test_support::tae(4, Format::Gguf(WeightType::F16)));
+    for (family, why) in [
+        (UNetFamily::Sd1Inpaint, "mask is not set with SD 1.x Inpaint"),
+        (UNetFamily::Sd1Pix2Pix, "reference_images is empty with Instruct-Pix2Pix"),
+    ] {
+        let format = Format::GgufAliased(WeightType::Q4_0);
+        let unet = text(sdcpp_test_support::unet(UNet::smallest(family), format));
+        let encoders = text(sdcpp_test_support::text_encoders(family.text_encoders()));
+        let parts = ["-m", &encoders, "--diffusion-model", &unet, "--taesd", &taesd];
+        refused(&parts, why);
+        // Without the text encoders it is known by its file, and not opened.
+        let line = ["txt2img", "--diffusion-model", &unet, "-p", "x", "--tuned"];
+        let ran = place.program().args(line).env("SDCPP_TUNED", "none.json").output().unwrap();
+        let ran = Ran::from(ran).failed(3, "which draws no pictures from a prompt alone");
+        assert!(!ran.err.contains("`sdcpp tune` measures"), "{}", ran.err);
+    }
+    let wan = text(sdcpp_test_support::wan(Wan::T2v1_3B));
+    let format = Format::Gguf(WeightType::F16);
+    let taesd = text(sdcpp_test_support::video_tae(VideoLatent::Wan, format));
+    let parts = ["--diffusion-model", &wan, "--taesd", &taesd];
+    refused(&parts, "is a video model; use generate_video");
     assert_eq!(place.files(), Vec::<String>::new());
 }
 
@@ -183,7 +221,7 @@ fn files_and_values_that_cannot_be_used_are_told() {
     place.draw("txt2img", &["--tuned=none.json"]).failed(2, "tuned not found: none.json");
     tune(&place, &["-o", "-"]).failed(2, "output is -");
     tune(&place, &["-o", "t.json", "--size", "0"]).failed(2, "width is 0");
-    tune(&place, &["-o", "t.json", "--budget", "0"]).failed(5, "");
+    tune(&place, &["-o", "t.json", "--budget", "0.001"]).failed(5, "the time limit of 1ms passed");
     assert_eq!(place.files(), ["new.json", "text.json"]);
 }
 
@@ -192,8 +230,11 @@ fn files_and_values_that_cannot_be_used_are_told() {
 fn a_file_that_cannot_be_written_is_told_before_anything_is_drawn() {
     let place = Place::new();
     std::os::unix::fs::symlink("no/such", place.path("folder")).unwrap();
-    let ran = tune(&place, &["-o", "folder/t.json"]).failed(1, "write folder/t.json");
-    assert!(!ran.err.contains("measuring"), "{}", ran.err);
+    for more in [&["--dry-run"][..], &[]] {
+        let ran = tune(&place, &[&["-o", "folder/t.json"], more].concat());
+        let ran = ran.failed(1, "write folder/t.json");
+        assert!(!ran.err.contains("measuring"), "{}", ran.err);
+    }
 }
 
 /// What took minutes is not lost where the file went bad meanwhile.

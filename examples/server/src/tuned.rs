@@ -3,7 +3,7 @@
 use crate::file::FileState;
 use sdcpp::{
     Engine, ImageRequest, ModelConfig,
-    tune::{self, Tuned, TunedFile},
+    tune::{self, Match, Tuned, TunedFile},
 };
 use std::path::PathBuf;
 
@@ -30,7 +30,6 @@ pub(crate) fn apply(
     }
 }
 
-/// Threads are measured for one picture at a time: several share the cores out as they do without.
 fn apply_file(
     engine: &Engine,
     path: PathBuf,
@@ -38,21 +37,11 @@ fn apply_file(
     usual: &ImageRequest,
     at_once: usize,
 ) -> ModelConfig {
-    let shares = at_once > 1 && config.threads.is_none();
-    let found = TunedFile::open_or_new(path).and_then(|file| {
-        let file = if shares { file.without_threads() } else { file };
-        file.apply(engine, config.clone(), (usual.width, usual.height))
-    });
-    match found {
-        Ok(Tuned { config, found, .. }) => {
+    match look_up(engine, path, &config, usual, at_once) {
+        Ok((Tuned { config, found, .. }, told)) => {
             match found.entry() {
-                Some(entry) if shares => tracing::info!(
-                    "measured to be the fastest here, but for threads, which {at_once} pictures at \
-                     once share out: {}",
-                    entry.settings
-                ),
-                Some(_) => tracing::info!("{found}"),
-                None => tracing::warn!("no tuned settings: {found}; `sdcpp tune` measures"),
+                Some(_) => tracing::info!("{told}"),
+                None => tracing::warn!("no tuned settings: {told}"),
             }
             config
         }
@@ -61,6 +50,35 @@ fn apply_file(
             config
         }
     }
+}
+
+/// What the file has, and in words what of it is used. Threads that are set stay, and they are measured for
+/// one picture at a time: several share the cores out as they do without.
+fn look_up(
+    engine: &Engine,
+    path: PathBuf,
+    config: &ModelConfig,
+    usual: &ImageRequest,
+    at_once: usize,
+) -> sdcpp::Result<(Tuned, String)> {
+    let but_for = match config.threads {
+        Some(_) => Some("threads, which are set".to_owned()),
+        None if at_once > 1 => Some(format!("threads, which {at_once} pictures at once share out")),
+        None => None,
+    };
+    let file = TunedFile::open_or_new(path)?;
+    let file = if but_for.is_some() { file.without_threads() } else { file };
+    let tuned = file.apply(engine, config.clone(), (usual.width, usual.height))?;
+    let told = match (tuned.found.entry(), but_for) {
+        (Some(entry), Some(but_for)) => {
+            format!("measured to be the fastest here, but for {but_for}: {}", entry.settings)
+        }
+        (None, _) if !matches!(tuned.found, Match::Unmeasurable { .. }) => {
+            format!("{}; `sdcpp tune` measures", tuned.found)
+        }
+        _ => tuned.found.to_string(),
+    };
+    Ok((tuned, told))
 }
 
 #[cfg(test)]
@@ -91,6 +109,20 @@ mod tests {
         assert_eq!(with(config(), 2), flash());
         assert_eq!(with(config().threads(2), 1), flash().threads(2));
         assert_eq!(with(config().threads(2), 2), flash().threads(2));
+        // The log names what is used, and nothing else.
+        let told = |config: ModelConfig, at_once| {
+            look_up(&engine, path.clone(), &config, &usual, at_once).unwrap().1
+        };
+        let fastest = "measured to be the fastest here";
+        let flash_alone = "diffusion_flash_attention on";
+        assert_eq!(told(config(), 1), format!("{fastest}: threads 3, {flash_alone}"));
+        let shared = "but for threads, which 2 pictures at once share out";
+        assert_eq!(told(config(), 2), format!("{fastest}, {shared}: {flash_alone}"));
+        let set = "but for threads, which are set";
+        for at_once in [1, 2] {
+            let told = told(config().threads(2), at_once);
+            assert_eq!(told, format!("{fastest}, {set}: {flash_alone}"));
+        }
         // What cannot be used is left out.
         write(1_000_000);
         assert_eq!(with(config(), 1), config());

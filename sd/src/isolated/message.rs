@@ -9,13 +9,19 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Changes with every change of the messages. The version of the crate is compared too.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// From the host.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker<'a> {
     /// Open this model; comes first, and once.
-    Open { config: Cow<'a, ModelConfig>, memory_limit: Option<u64>, watched: Watched },
+    Open {
+        config: Cow<'a, ModelConfig>,
+        /// How many a pool has side by side, if this is one of a pool's.
+        models: Option<usize>,
+        memory_limit: Option<u64>,
+        watched: Watched,
+    },
     /// Draw.
     Image { request: Cow<'a, ImageRequest>, watched: Watched },
     /// Make a video.
@@ -67,6 +73,9 @@ pub(super) struct Ready {
     pub(super) family: String,
     pub(super) makes_images: bool,
     pub(super) makes_video: bool,
+    /// What it was opened with, which is not what the host sent if it is one of a pool's.
+    pub(super) threads: Option<u32>,
+    pub(super) mmap: Option<bool>,
     #[serde(with = "TimingsDef")]
     pub(super) load: Timings,
 }

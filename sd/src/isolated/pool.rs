@@ -1,16 +1,14 @@
 //! The pool of models in worker processes.
 
 use super::{Worker, WorkerCommand, WorkerOptions};
-use crate::{ModelConfig, Pool, PoolOptions, Result, pool::shared_out};
+use crate::{ModelConfig, Pool, PoolOptions, Result};
 
 /// A pool of [`Worker`]s with one configuration, a process each.
 ///
 /// On the CPU the workers share the cores and, by mapping the files, the weights, as the contexts of
-/// a [`ContextPool`](crate::ContextPool) do. Whether there is a GPU is not asked, for that would
-/// start its drivers in this process: a build with `cuda`, `vulkan` or another of these features
-/// counts as one that has, and an engine opened at run time as one that has not, unless [`ModelConfig::backend`] is `cpu`. On a machine without a GPU the workers of such a
-/// build take all cores each and a copy of the weights each; set `backend` to `cpu` there, or
-/// [`ModelConfig::threads`] and [`ModelConfig::mmap`].
+/// a [`ContextPool`](crate::ContextPool) do. Each worker asks its own engine for the cores, and whether
+/// there is a GPU: this process may have another engine, or none, and asking would start drivers in it.
+/// [`Worker::config`] has what came of it.
 pub type WorkerPool = Pool<Worker>;
 
 impl Pool<Worker> {
@@ -44,26 +42,9 @@ impl Pool<Worker> {
     ) -> Result<Self> {
         worker.check()?;
         config.check()?;
-        // Neither devices nor an engine are asked for here: that would start drivers in this process,
-        // and the worker's engine may be another.
-        let gpu = cfg!(any(
-            feature = "cuda",
-            feature = "hip",
-            feature = "sycl",
-            feature = "vulkan",
-            feature = "metal"
-        ));
-        let config = shared_out(config, options.size, cores()?, || Ok(gpu))?;
-        Self::with_factory(options, move |watch| Worker::start(&command, &config, &worker, watch))
+        let models = Some(options.size);
+        Self::with_factory(options, move |watch| {
+            Worker::start_for(models, &command, &config, &worker, watch)
+        })
     }
-}
-
-/// Physical cores; without a linked engine, which knows them, all processors.
-fn cores() -> Result<u32> {
-    #[cfg(feature = "static")]
-    return Ok(crate::Engine::linked()?.physical_cores());
-    #[cfg(not(feature = "static"))]
-    return Ok(
-        std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
-    );
 }

@@ -9,8 +9,8 @@ use super::{
     wire::WireWarning,
 };
 use crate::{
-    Audio, CancelToken, Context, Engine, EngineReport, Error, Picture, Preview, Progress, Result,
-    Stage, Timings, Warning, Watch,
+    Audio, CancelToken, Context, Engine, EngineReport, Error, ModelConfig, Picture, Preview,
+    Progress, Result, Stage, Timings, Warning, Watch, pool::shared_out,
 };
 use crossbeam_channel::{Receiver, Sender};
 use std::{
@@ -148,13 +148,13 @@ impl Server {
                 }
             };
             let result = match (message, &mut context) {
-                (ToWorker::Open { config, memory_limit, watched }, None) => {
+                (ToWorker::Open { config, models, memory_limit, watched }, None) => {
                     let Some(engine) = engine.take() else { continue };
                     let watch = self.watch(watched, token);
                     let opened = memory_limit
                         .map_or(Ok(()), system::limit_memory)
                         .and_then(|()| engine())
-                        .and_then(|engine| Context::open(&engine, config.as_ref(), watch));
+                        .and_then(|engine| open(&engine, config.into_owned(), models, watch));
                     opened.map(|opened| self.ready(context.insert(opened)))
                 }
                 (ToWorker::Image { request, watched }, Some(context)) => context
@@ -193,6 +193,8 @@ impl Server {
             family: context.family().to_owned(),
             makes_images: context.makes_images(),
             makes_video: context.makes_video(),
+            threads: context.config().threads,
+            mmap: context.config().mmap,
             load: context.load_timings(),
         }))
     }
@@ -237,6 +239,21 @@ impl Server {
             let _ = self.outbox.send(&failed(too_large(why)));
         }
     }
+}
+
+/// Opens a model; one of a pool's with its share of what the engine finds here. The host cannot tell it: its
+/// engine may be another, or none, and the system counts threads of processors, not the cores.
+fn open(
+    engine: &Engine,
+    config: ModelConfig,
+    models: Option<usize>,
+    watch: Watch<'_>,
+) -> Result<Context> {
+    let config = match models {
+        Some(models) => shared_out(engine, config, models)?,
+        None => config,
+    };
+    Context::open(engine, config, watch)
 }
 
 fn usable(context: &Option<Context>) -> bool {

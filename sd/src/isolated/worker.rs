@@ -143,6 +143,17 @@ impl Worker {
         options: &WorkerOptions,
         watch: Watch<'_>,
     ) -> Result<Self> {
+        Self::start_for(None, command, config.borrow(), options, watch)
+    }
+
+    /// As [`start`](Self::start); with a number of models, for a pool that has so many side by side.
+    pub(super) fn start_for(
+        models: Option<usize>,
+        command: &WorkerCommand,
+        config: &ModelConfig,
+        options: &WorkerOptions,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
         options.check()?;
         let nonce = format!("{:032x}", fastrand::u128(..));
         let program = command.path();
@@ -150,13 +161,14 @@ impl Worker {
         let refused = |reason: String| Error::WorkerStart { program: command.path(), reason };
         let connected = Connected::new(child, streams, options, program)
             .map_err(|e| refused(format!("no thread or stream for it: {e}")))?;
-        Self::open(connected, config.borrow(), &nonce, watch)
+        Self::open(connected, config, models, &nonce, watch)
     }
 
     /// Opens a model in a process that was just started.
     pub(super) fn open(
         connected: Connected,
         config: &ModelConfig,
+        models: Option<usize>,
         nonce: &str,
         watch: Watch<'_>,
     ) -> Result<Self> {
@@ -165,6 +177,7 @@ impl Worker {
         connected.greeted(&mut operation, nonce)?;
         let open = ToWorker::Open {
             config: Cow::Borrowed(config),
+            models,
             memory_limit: connected.options.memory_limit,
             watched,
         };
@@ -182,7 +195,8 @@ impl Worker {
         };
         drop(operation);
         let ready = Ready { family: printable(&ready.family, 100), ..ready };
-        Ok(Self { connected, config: config.clone(), ready, broken: None })
+        let config = ModelConfig { threads: ready.threads, mmap: ready.mmap, ..config.clone() };
+        Ok(Self { connected, config, ready, broken: None })
     }
 
     /// The model family, as [`Context::family`](crate::Context::family).

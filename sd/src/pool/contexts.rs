@@ -54,8 +54,7 @@ impl Pool<Context> {
         } else {
             config.check()?;
         }
-        let cores = engine.physical_cores();
-        let config = shared_out(config, options.size, cores, || has_gpu(engine))?;
+        let config = shared_out(engine, config, options.size)?;
         let engine = engine.clone();
         Self::with_factory(options, move |watch| open_whole(&engine, &config, watch))
     }
@@ -72,8 +71,12 @@ fn open_whole(engine: &Engine, config: &ModelConfig, mut watch: Watch<'_>) -> Re
     Context::open(engine, config, told)
 }
 
-/// The configuration of each of `size` models side by side, as [`ContextPool`] says.
-pub(crate) fn shared_out(
+/// The configuration of each of `size` models side by side on `engine`, as [`ContextPool`] says.
+pub(crate) fn shared_out(engine: &Engine, config: ModelConfig, size: usize) -> Result<ModelConfig> {
+    share_of(config, size, engine.physical_cores(), || has_gpu(engine))
+}
+
+fn share_of(
     mut config: ModelConfig,
     size: usize,
     cores: u32,
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn weights_are_mapped_unless_that_changes_something() {
-        let mapped = |config| shared_out(config, 2, 4, || Ok(false)).unwrap().mmap;
+        let mapped = |config| share_of(config, 2, 4, || Ok(false)).unwrap().mmap;
         let config = || ModelConfig::new("any");
         assert_eq!(mapped(config()), Some(true));
         assert_eq!(mapped(config().backend("cpu")), Some(true));
@@ -133,15 +136,15 @@ mod tests {
         let context = pool.unwrap().acquire(Duration::from_secs(60)).unwrap();
         assert_eq!(context.config().threads, Some(1));
         let threads = |config: &ModelConfig, size| {
-            shared_out(config.clone(), size, 8, || Ok(false)).unwrap().threads
+            share_of(config.clone(), size, 8, || Ok(false)).unwrap().threads
         };
         assert_eq!(threads(&config, 1), Some(8));
         assert_eq!(threads(&config, 3), Some(2));
         assert_eq!(threads(&config, 1024), Some(1));
         assert_eq!(threads(&config.clone().threads(3), 2), Some(3));
-        let on_gpu = shared_out(config.clone(), 2, 8, || Ok(true)).unwrap();
+        let on_gpu = share_of(config.clone(), 2, 8, || Ok(true)).unwrap();
         assert_eq!((on_gpu.threads, on_gpu.mmap), (None, None));
-        let told = shared_out(config.backend("CPU "), 2, 8, || Ok(true)).unwrap();
+        let told = share_of(config.backend("CPU "), 2, 8, || Ok(true)).unwrap();
         assert_eq!((told.threads, told.mmap), (Some(4), Some(true)));
     }
 

@@ -39,8 +39,7 @@ impl<M: Model> Shared<M> {
         let mut deliveries = Deliveries::new();
         let mut state = self.state.lock();
         let result = act(&mut state, &mut deliveries);
-        let start_timer = state.next_alarm().is_some() && !state.timer;
-        state.timer |= start_timer;
+        let start_timer = state.wants_timer();
         drop(state);
         // The timer, and who shuts the pool down.
         self.state.notify_all();
@@ -98,8 +97,13 @@ impl<M: Model> Shared<M> {
     pub(super) fn release(self: &Arc<Self>, id: Id, model: Option<M>, ended: Ended) {
         let mut deliveries = Deliveries::new();
         self.take_back(id, model, ended, &mut deliveries);
+        // One that could not open a model, and does not wait for another, leaves a pause behind.
+        let start_timer = self.state.lock().wants_timer();
         self.state.notify_all();
         self.deliver(deliveries);
+        if start_timer {
+            self.start_timer();
+        }
     }
 
     /// Lets an operation in, at the queue's end.

@@ -335,6 +335,13 @@ impl<M: Model> State<M> {
         deadline.into_iter().chain(grows_at).min()
     }
 
+    /// Whether the timer's thread has to be started, which the caller does then.
+    pub(super) fn wants_timer(&mut self) -> bool {
+        let wanted = self.next_alarm().is_some() && !self.timer;
+        self.timer |= wanted;
+        wanted
+    }
+
     /// Where there is no timer: sends away the jobs with deadlines, and leaves it to the next who
     /// comes or goes to open models again.
     pub(super) fn without_timer(&mut self, why: impl Fn() -> Error, out: &mut Deliveries<M>) {

@@ -1,7 +1,7 @@
 //! The file of measured settings.
 
-use super::{Match, Subject, Tuned, TunedSettings};
-use crate::{Engine, Error, ModelConfig, Result, json::object, validate, whole_file};
+use super::{Subject, TunedSettings};
+use crate::{Error, Result, json::object, whole_file};
 use serde_json::{Value, json};
 use std::{
     env,
@@ -159,13 +159,21 @@ impl TunedFile {
         file.into_temp_path().persist(&self.path).map_err(|error| io(error.error))
     }
 
-    /// Whether it could be written, for who is about to spend minutes on it. Makes its folder if there is
-    /// none, and there a file that is removed at once.
+    /// Whether it could be written, for who is about to spend minutes on it. Nothing stays: a file is made
+    /// in its folder, or in the nearest one that there is, and removed at once.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn check_writable(&self) -> Result<()> {
-        self.beside().map(drop)
+        // A link that leads nowhere is there too, and nothing can be made in it.
+        let nearest = self
+            .path
+            .ancestors()
+            .skip(1)
+            .find(|folder| folder.as_os_str().is_empty() || folder.symlink_metadata().is_ok())
+            .unwrap_or(Path::new(""));
+        let made = whole_file::beside(&nearest.join("tuned.json"), ".json");
+        made.map(drop).map_err(|source| self.unwritable(source))
     }
 
     /// A new file in its folder.
@@ -177,39 +185,6 @@ impl TunedFile {
 
     fn unwritable(&self, source: io::Error) -> Error {
         Error::io(format!("write {}", self.path.display()), source)
-    }
-
-    /// The configuration with the settings for it that are in this file: of this machine, `engine`,
-    /// the configuration's model, and pictures of this size. What it sets itself stays.
-    ///
-    /// # Errors
-    /// Those of [`Subject::of`], and [`Error::InvalidParameter`] for a setting that no measurement
-    /// has written: `threads` beyond [its range](ModelConfig::threads).
-    pub fn apply(
-        &self,
-        engine: &Engine,
-        mut config: ModelConfig,
-        size: (u32, u32),
-    ) -> Result<Tuned> {
-        let subject = Subject::of(engine, &config, size)?;
-        let Some(entry) = self.find(&subject) else {
-            let path = self.path.clone();
-            let differences = self.entries.iter().map(|entry| entry.subject.differences(&subject));
-            let found = match differences.min_by_key(Vec::len) {
-                None if !path.exists() => Match::NoFile { path },
-                differs => Match::NoEntry { path, differs: differs.unwrap_or_default() },
-            };
-            return Ok(Tuned { config, found });
-        };
-        if let Some(threads) = entry.settings.threads
-            && let Err(Error::InvalidParameter { field, value, allowed }) =
-                validate::threads(threads)
-        {
-            let value = format!("{value}, in {}", self.path.display());
-            return Err(Error::InvalidParameter { field, value, allowed });
-        }
-        entry.settings.apply_to_config(&mut config);
-        Ok(Tuned { config, found: Match::Entry(Box::new(entry.clone())) })
     }
 }
 
@@ -323,11 +298,13 @@ mod tests {
     fn that_it_can_be_written_is_seen_without_writing_it() {
         let (folder, path) = in_folder();
         TunedFile::open_or_new(&path).unwrap().check_writable().unwrap();
-        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nor is its folder made");
+        fs::create_dir(folder.path().join("new")).unwrap();
         fs::write(&path, "of another").unwrap();
         let there = TunedFile { path: path.clone(), entries: Vec::new() };
         there.check_writable().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of another");
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use run::Tune;
 pub use setting::{Candidate, Judged, TunedSettings};
 pub use subject::Subject;
 
-use crate::{Engine, ModelConfig, Result};
+use crate::{Architecture, Engine, Error, ModelConfig, Result, validate};
 use std::{fmt, path::PathBuf};
 
 /// A configuration with what was measured for it, and what that is.
@@ -76,6 +76,11 @@ pub enum Match {
         path: PathBuf,
         /// The fields of [`Subject`] in which the nearest entry differs; empty if there is none.
         differs: Vec<&'static str>,
+    },
+    /// Nothing, and [`Tune`] cannot measure it: the model draws no pictures, or none from a prompt alone.
+    Unmeasurable {
+        /// What the model is.
+        architecture: Architecture,
     },
 }
 
@@ -107,6 +112,52 @@ impl fmt::Display for Match {
                 path.display(),
                 differs.join(", ")
             ),
+            Self::Unmeasurable { architecture } => write!(
+                f,
+                "nothing is measured for {architecture}, which draws no pictures from a prompt alone"
+            ),
+        }
+    }
+}
+
+impl TunedFile {
+    /// The configuration with the settings for it that are in this file: of this machine, `engine`,
+    /// the configuration's model, and pictures of this size. What it sets itself stays.
+    ///
+    /// # Errors
+    /// Those of [`Subject::of`], and [`Error::InvalidParameter`] for a setting that no measurement
+    /// has written: `threads` beyond [its range](ModelConfig::threads).
+    pub fn apply(
+        &self,
+        engine: &Engine,
+        mut config: ModelConfig,
+        size: (u32, u32),
+    ) -> Result<Tuned> {
+        let subject = Subject::of(engine, &config, size)?;
+        let Some(entry) = self.find(&subject) else {
+            return Ok(Tuned { config, found: self.nothing_for(&subject) });
+        };
+        if let Some(threads) = entry.settings.threads
+            && let Err(Error::InvalidParameter { field, value, allowed }) =
+                validate::threads(threads)
+        {
+            let value = format!("{value}, in {}", self.path().display());
+            return Err(Error::InvalidParameter { field, value, allowed });
+        }
+        entry.settings.apply_to_config(&mut config);
+        Ok(Tuned { config, found: Match::Entry(Box::new(entry.clone())) })
+    }
+
+    /// Why there is no entry.
+    fn nothing_for(&self, subject: &Subject) -> Match {
+        if let Some(architecture) = subject.unmeasurable() {
+            return Match::Unmeasurable { architecture };
+        }
+        let path = self.path().to_owned();
+        let differences = self.entries().iter().map(|entry| entry.subject.differences(subject));
+        match differences.min_by_key(Vec::len) {
+            None if !path.exists() => Match::NoFile { path },
+            differs => Match::NoEntry { path, differs: differs.unwrap_or_default() },
         }
     }
 }
@@ -145,7 +196,7 @@ impl ModelConfig {
     /// As [`tuned`](Self::tuned), by another file, which must exist.
     ///
     /// # Errors
-    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`](crate::Error::FileNotFound).
+    /// As [`tuned`](Self::tuned), and [`Error::FileNotFound`].
     pub fn tuned_by(self, path: impl Into<PathBuf>) -> Result<Tuned> {
         self.tuned_with(&TunedFile::open(path)?)
     }

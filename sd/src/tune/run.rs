@@ -51,7 +51,7 @@ pub struct Tune {
     pub request: Option<ImageRequest>,
     /// How often the best and a candidate draw by turns, 3 to 99. Default 5.
     pub turns: u32,
-    /// How long all of it may take. What is left then is not tried, and what was chosen before stays
+    /// How long all of it may take, more than 0. What is left then is not tried, and what was chosen before stays
     /// chosen. Default: ten minutes.
     pub budget: Duration,
 }
@@ -91,11 +91,14 @@ impl Tune {
     /// What would be tried on `engine`, in this order; one at least. The engine draws nothing.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`] if `turns` is out of range or the configuration leaves nothing open;
-    /// those of [`ModelFile::open`](crate::ModelFile::open), and [`Error::Engine`] if the engine cannot
-    /// tell its devices.
+    /// [`Error::InvalidParameter`] if `turns` is out of range, `budget` is 0, or the configuration leaves
+    /// nothing open; those of [`ModelFile::open`](crate::ModelFile::open), and [`Error::Engine`] if the
+    /// engine cannot tell its devices.
     pub fn candidates(&self, engine: &Engine) -> Result<Vec<Candidate>> {
         validate::range("turns", self.turns, TURNS)?;
+        if self.budget.is_zero() {
+            return Err(Error::invalid("budget", format!("{:?}", self.budget), "more than 0"));
+        }
         let has_unet = subject::may_have_unet(engine, &self.config)?;
         let found = candidates(&self.config, &engine.devices()?, has_unet, Cores::here(engine));
         if found.is_empty() {
@@ -104,6 +107,27 @@ impl Tune {
             return Err(Error::invalid("config", "set in all that is tuned here", allowed));
         }
         Ok(found)
+    }
+
+    /// As [`candidates`](Self::candidates), and opens the model, watched by `watch`, to refuse what
+    /// [`run_with`](Self::run_with) would before its first picture. Draws nothing.
+    ///
+    /// # Errors
+    /// Those of [`candidates`](Self::candidates) and [`Context::open`], and of [`Context::generate`] those
+    /// that come before it begins: a model that draws no pictures, or none from a prompt alone, and a
+    /// size for which there is no memory.
+    pub fn plan(&self, engine: &Engine, watch: Watch<'_>) -> Result<Vec<Candidate>> {
+        let candidates = self.candidates(engine)?;
+        let request = self.request_or_default()?;
+        Context::open(engine, &self.config, watch)?.check_can_draw(&request)?;
+        Ok(candidates)
+    }
+
+    fn request_or_default(&self) -> Result<ImageRequest> {
+        match &self.request {
+            Some(request) => Ok(request.clone()),
+            None => Self::request_for(&self.config),
+        }
     }
 
     /// Measures with the engine of [`Engine::auto`].
@@ -129,10 +153,7 @@ impl Tune {
         told: impl FnMut(TuneProgress<'_>),
     ) -> Result<TuneReport> {
         let candidates = self.candidates(engine)?;
-        let request = match &self.request {
-            Some(request) => request.clone(),
-            None => Self::request_for(&self.config)?,
-        };
+        let request = self.request_or_default()?;
         let subject = Subject::of(engine, &self.config, (request.width, request.height))?;
         let open = |config: &ModelConfig, watch: Watch<'_>| Context::open(engine, config, watch);
         let search = Search {

@@ -2,7 +2,7 @@
 
 use super::candidates::Cores;
 use crate::{
-    Component, Device, DeviceKind, Engine, ModelConfig, ModelFile, Result,
+    Architecture, Component, Device, DeviceKind, Engine, ModelConfig, ModelFile, Result,
     json::object,
     memory::{PartDevice, PartDevices},
 };
@@ -104,6 +104,19 @@ impl Subject {
             size_class: model.size_class,
             decoder: if tiny { "taesd" } else { "vae" }.to_owned(),
             side: side(size),
+        })
+    }
+
+    /// The family, if it cannot be measured: it makes videos, or draws nothing but what it is shown, and
+    /// a measurement has a prompt alone.
+    pub(super) fn unmeasurable(&self) -> Option<Architecture> {
+        use Architecture::{
+            Flex2, FluxFill, Pid, Sd1Inpaint, Sd1Pix2Pix, Sd2Inpaint, SdxlInpaint, SdxlPix2Pix,
+        };
+        let inpaints = [Sd1Inpaint, Sd2Inpaint, SdxlInpaint, FluxFill, Flex2];
+        let edits = [Sd1Pix2Pix, SdxlPix2Pix, Pid];
+        Architecture::labelled(&self.architecture).filter(|family| {
+            family.is_video_model() || inpaints.contains(family) || edits.contains(family)
         })
     }
 }
@@ -218,6 +231,26 @@ mod tests {
         ] {
             assert_eq!(side(size), expected, "{size:?}");
         }
+    }
+
+    #[test]
+    fn what_needs_more_than_a_prompt_is_not_measured() {
+        let of = |architecture: &str| {
+            Subject { architecture: architecture.to_owned(), ..Subject::default() }.unmeasurable()
+        };
+        for architecture in [
+            Architecture::Sd1Inpaint,
+            Architecture::SdxlPix2Pix,
+            Architecture::FluxFill,
+            Architecture::Pid,
+            Architecture::WanT2v,
+        ] {
+            assert_eq!(of(&architecture.to_string()), Some(architecture));
+        }
+        for architecture in [Architecture::Sd1, Architecture::FluxDev, Architecture::QwenImage] {
+            assert_eq!(of(&architecture.to_string()), None);
+        }
+        assert_eq!(of("any.gguf, 17 bytes"), None);
     }
 
     #[test]

@@ -439,6 +439,28 @@ fn the_mock_engine_is_tuned_and_its_file_used() {
 }
 
 #[test]
+fn a_plan_refuses_what_the_measurement_does() {
+    let engine = mock::engine();
+    let request = || ImageRequest::new("x").size(64, 64).steps(2);
+    let tune = || Tune::new(ModelConfig::new("any")).request(request()).turns(3);
+    let plan = |tune: &Tune| tune.plan(&engine, Watch::new());
+    assert_eq!(plan(&tune()).unwrap(), tune().candidates(&engine).unwrap());
+    let reference = request().reference_image(image::RgbImage::new(64, 64));
+    for (wrong, part) in [
+        (tune().turns(2), "turns is 2"),
+        (tune().budget(Duration::ZERO), "budget is 0ns; allowed: more than 0"),
+        (tune().request(request().size(0, 64)), "width is 0"),
+        // What only the open model can tell.
+        (tune().request(reference), "reference images with"),
+    ] {
+        let planned = plan(&wrong).unwrap_err().to_string();
+        let run = wrong.run_with(&engine, Watch::new(), |_| {}).unwrap_err().to_string();
+        assert_eq!(planned, run);
+        assert!(planned.contains(part), "{planned}");
+    }
+}
+
+#[test]
 fn what_was_not_tried_stays_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tuned.json");
@@ -525,7 +547,8 @@ fn what_cannot_be_tuned_is_refused_before_anything_is_drawn() {
     assert!(run(Tune::new(config()).turns(2)).starts_with("turns is 2; allowed: 3..=99"));
     let set = config().threads(1).flash_attention(true);
     assert!(run(Tune::new(set)).starts_with("config is set in all that is tuned"));
-    let spent = Tune::new(config()).budget(Duration::ZERO);
+    assert!(run(Tune::new(config()).budget(Duration::ZERO)).starts_with("budget is 0ns; allowed"));
+    let spent = Tune::new(config()).budget(Duration::from_nanos(1));
     let error = spent.run_with(&engine, Watch::new(), |_| {}).unwrap_err();
     assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error:?}");
     let failing = ImageRequest::new("x").extra_sample_args(mock::fault("sampling"));

@@ -9,7 +9,7 @@ use crate::{
 };
 use clap::Args;
 use sdcpp::{
-    Context, Error,
+    Error,
     tune::{self, Measured, Outcome, Subject, Tried, TuneProgress, TuneReport, TunedFile},
 };
 use serde_json::{Value, json};
@@ -78,8 +78,8 @@ impl Tune {
             Some(path) => path.clone(),
             None => tune::default_path()?,
         };
-        // A file that cannot be used is told before minutes are spent,
-        let file = TunedFile::open_or_new(&path)?;
+        // A file that cannot be used or written is told before minutes are spent.
+        TunedFile::open_or_new(&path)?.check_writable()?;
         let engine = app.engine()?;
         if self.engine.sets_threads() {
             job.config.threads = job.config.threads.or_else(|| Some(engine.physical_cores()));
@@ -87,8 +87,7 @@ impl Tune {
         let mut report = Report::new("tune");
         report.set("file", path.display().to_string());
         if self.dry_run {
-            let candidates = job.candidates(&engine)?;
-            Context::open(&engine, &job.config, app.watch(None))?;
+            let candidates = job.plan(&engine, app.watch(None))?;
             let words: Vec<_> = candidates.iter().map(ToString::to_string).collect();
             report.line(format!("would try {}, and write {}", words.join(", "), path.display()));
             report.set("dry_run", true);
@@ -97,8 +96,6 @@ impl Tune {
             report.set("candidates", list.collect::<Vec<_>>());
             return Ok(report);
         }
-        // and so is one that cannot be written.
-        file.check_writable()?;
         let tuned = job.run_with(&engine, app.watch(None), |progress| match progress {
             TuneProgress::Default => app.note("measuring the defaults"),
             TuneProgress::Trying { candidate, number, of } => {

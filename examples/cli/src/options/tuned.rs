@@ -4,7 +4,7 @@ use crate::app::App;
 use clap::Args;
 use sdcpp::{
     Engine, Error, ImageRequest, ModelConfig,
-    tune::{self, Tuned, TunedFile, TunedSettings},
+    tune::{self, Match, Tuned, TunedFile, TunedSettings},
 };
 use serde_json::Value;
 use std::{env, path::PathBuf};
@@ -57,8 +57,10 @@ impl TunedOptions {
             Some(entry) if threads_are_set => {
                 format!("measured to be the fastest here, but for threads: {}", entry.settings)
             }
-            Some(_) => found.to_string(),
-            None => format!("{found}; `sdcpp tune` measures"),
+            None if !matches!(found, Match::Unmeasurable { .. }) => {
+                format!("{found}; `sdcpp tune` measures")
+            }
+            _ => found.to_string(),
         });
         Ok(Some(found.entry().map_or(Value::Null, |entry| settings_json(&entry.settings))))
     }

@@ -11,7 +11,7 @@ fn request() -> ImageRequest {
 /// What the host makes of a worker that answers a request with these bytes.
 fn answered(bytes: Vec<u8>) -> Result<crate::Generated> {
     let connected = connected(&impatient(), plays(bytes));
-    let mut worker = Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new())?;
+    let mut worker = Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new())?;
     let result = worker.generate(&request());
     if let Err(error) = &result {
         assert!(!worker.is_usable(), "{error:?}");
@@ -107,7 +107,7 @@ fn one_that_does_not_stop_is_ended() {
         let bytes = [frame_of(&FromWorker::Progress(progress)), bytes(100)].concat();
         let connected = connected(&impatient(), plays(bytes));
         let mut worker =
-            Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+            Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new()).unwrap();
         let start = Instant::now();
         let error = worker.generate_with(&request(), watch).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -121,7 +121,7 @@ fn one_that_is_no_worker_is_named_with_its_last_line() {
     let open = |body: Box<dyn FnOnce(UnixStream, UnixStream, UnixStream) + Send>| {
         let connected = connected(&impatient(), body);
         let config = ModelConfig::new("any");
-        match Worker::open(connected, &config, NONCE, Watch::new()).unwrap_err() {
+        match Worker::open(connected, &config, None, NONCE, Watch::new()).unwrap_err() {
             Error::WorkerStart { program, reason } if program.ends_with("stand-in") => reason,
             other => panic!("{other:?}"),
         }
@@ -170,7 +170,7 @@ fn endless_lines_cost_no_memory_and_errors_among_them_are_told() {
         plays(bytes)(input, output, UnixStream::pair().unwrap().0);
     });
     let mut worker =
-        Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+        Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new()).unwrap();
     let error = worker.generate(&request()).unwrap_err();
     let Error::WorkerCrashed { lines, .. } = &error else { panic!("{error:?}") };
     assert!(lines.len() <= lines::KEPT + 1, "{}", lines.len());
@@ -190,7 +190,7 @@ fn a_greeting_is_waited_for_once_however_much_is_said_before() {
                 thread::sleep(Duration::from_millis(20));
             }
         });
-        let opened = Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new());
+        let opened = Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new());
         (opened.unwrap_err().to_string(), start.elapsed())
     };
     let log = FromWorker::Log { level: 3, target: "sdcpp".to_owned(), text: "wait".to_owned() };
@@ -213,7 +213,8 @@ fn streams_end_whoever_holds_the_other_ends() {
         plays(Vec::new())(input, output, stderr);
     });
     let lines = connected.lines.clone();
-    let worker = Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+    let worker =
+        Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new()).unwrap();
     let (mut input, mut output, mut stderr) = held.recv().unwrap();
     drop(worker);
     assert_eq!(io::copy(&mut input, &mut io::sink()).unwrap(), 0, "nothing more comes");
@@ -234,7 +235,7 @@ fn a_worker_that_crashed_is_not_called_silent() {
     let crashed = command.args(["-c", "ulimit -c 0; kill -SEGV $$"]).spawn().unwrap();
     connected.process = process::Process::new(crashed);
     let mut worker =
-        Worker::open(connected, &ModelConfig::new("any"), NONCE, Watch::new()).unwrap();
+        Worker::open(connected, &ModelConfig::new("any"), None, NONCE, Watch::new()).unwrap();
     let error = worker.generate(&request()).unwrap_err();
     let Error::WorkerCrashed { signal: Some(11), reason, .. } = &error else {
         panic!("{error:?}");

@@ -48,6 +48,22 @@ fn pictures_and_events_are_those_of_a_context() {
     }
 }
 
+/// The engine of the worker counts the cores: the mock's has one, whatever this machine has.
+#[test]
+fn one_of_a_pool_has_its_share_by_the_workers_engine() {
+    let opened = |models, config: ModelConfig| {
+        let options = WorkerOptions::default();
+        let worker = mocked_for(models, &options, &config, Watch::new()).unwrap();
+        (worker.config().threads, worker.config().mmap)
+    };
+    let config = || ModelConfig::new("any");
+    assert_eq!(opened(Some(1), config()), (Some(1), Some(true)));
+    assert_eq!(opened(Some(3), config()), (Some(1), Some(true)));
+    assert_eq!(opened(Some(2), config().threads(2).mmap(false)), (Some(2), Some(false)));
+    assert_eq!(opened(None, config()), (None, None));
+    assert_eq!(opened(None, config().threads(2)), (Some(2), None));
+}
+
 #[test]
 fn failures_are_those_of_a_context_and_poison_the_same() {
     for fault in mock::FAULTS {

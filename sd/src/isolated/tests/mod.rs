@@ -51,13 +51,23 @@ fn connected(
 
 /// A worker that is this crate's own, with a mock engine.
 fn mocked(options: &WorkerOptions, config: &ModelConfig, watch: Watch<'_>) -> Result<Worker> {
+    mocked_for(None, options, config, watch)
+}
+
+/// The same for a pool of so many.
+fn mocked_for(
+    models: Option<usize>,
+    options: &WorkerOptions,
+    config: &ModelConfig,
+    watch: Watch<'_>,
+) -> Result<Worker> {
     let connected = connected(options, |input, output, _| {
         let server = Server::new(output);
         let outbox = Arc::clone(&server.outbox);
         thread::spawn(move || outbox.run());
         server.serve(|| Ok(crate::mock::engine()), input, NONCE, || {}).unwrap();
     });
-    Worker::open(connected, config, NONCE, watch)
+    Worker::open(connected, config, models, NONCE, watch)
 }
 
 /// Options for tests that wait until a worker is killed.

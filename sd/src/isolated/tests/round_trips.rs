@@ -224,13 +224,10 @@ pub(super) fn from_worker() -> impl Strategy<Value = FromWorker> {
         progress().prop_map(FromWorker::Progress),
         (any::<u32>(), any::<bool>(), vec(any::<(u32, u32)>(), 0..4))
             .prop_map(|(step, noisy, frames)| FromWorker::Preview { step, noisy, frames }),
-        (text(), any::<(bool, bool)>(), timings()).prop_map(
-            |(family, (makes_images, makes_video), load)| FromWorker::Ready(Ready {
-                family,
-                makes_images,
-                makes_video,
-                load
-            })
+        (text(), any::<(bool, bool)>(), any::<(Option<u32>, Option<bool>)>(), timings()).prop_map(
+            |(family, (makes_images, makes_video), (threads, mmap), load)| FromWorker::Ready(
+                Ready { family, makes_images, makes_video, threads, mmap, load }
+            )
         ),
         (any::<(u32, u32, u32)>(), any::<i64>(), text()).prop_map(
             |((width, height, channels), seed, parameters)| FromWorker::Picture {
@@ -271,9 +268,14 @@ fn to_worker() -> impl Strategy<Value = ToWorker<'static>> {
         },
     );
     prop_oneof![
-        (config, any::<Option<u64>>(), watched()).prop_map(|(config, memory_limit, watched)| {
-            ToWorker::Open { config, memory_limit, watched }
-        }),
+        (config, any::<Option<usize>>(), any::<Option<u64>>(), watched()).prop_map(
+            |(config, models, memory_limit, watched)| ToWorker::Open {
+                config,
+                models,
+                memory_limit,
+                watched
+            }
+        ),
         (arbitrary::image_request(), watched()).prop_map(|(request, watched)| ToWorker::Image {
             request: Cow::Owned(request),
             watched

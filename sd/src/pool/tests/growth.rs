@@ -106,6 +106,28 @@ fn after_a_pause_a_pool_grows_again_for_those_who_wait() {
     assert_eq!((pool.metrics().opened, pool.metrics().failures), (2, 1));
 }
 
+/// Who tried does not wait, and nobody else comes or goes.
+#[test]
+fn after_a_pause_a_pool_grows_again_for_one_that_waited_while_another_tried() {
+    let world = World::new();
+    let pool = world.pool(options().size(2).cool_down(Duration::ZERO));
+    let _lease = pool.acquire(LONG).unwrap();
+    {
+        let mut seen = world.0.lock();
+        seen.bad_openings = 1;
+        seen.opening_takes = SHORT * 10;
+    }
+    let other = pool.clone();
+    let tries = thread::spawn(move || other.try_acquire().unwrap().is_none());
+    while pool.metrics().in_use != 2 && pool.metrics().failures == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // Its thread minds the limit: the timer knows nothing of it.
+    pool.generate_with(&ask("x"), Watch::new().time_limit(LONG)).unwrap();
+    assert!(tries.join().unwrap());
+    assert_eq!((pool.metrics().opened, pool.metrics().failures), (2, 1));
+}
+
 #[test]
 fn when_the_last_model_is_gone_a_failing_opening_counts() {
     let (world, pool, mut lease) = cramped(LONG);

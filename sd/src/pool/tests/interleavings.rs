@@ -255,6 +255,24 @@ fn a_pool_that_cannot_grow_loses_nobody() {
     });
 }
 
+/// The lease stays lent: who waits while another tries in vain, and goes, has the timer alone.
+#[test]
+fn a_pool_that_cannot_grow_serves_who_waits_though_nobody_comes_or_goes() {
+    explore(|| {
+        let world = World::new();
+        let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
+        let lease = pool.acquire_with(Watch::new()).unwrap();
+        world.0.lock().bad_openings = 1;
+        let waits = start(&pool, good);
+        let tries = start(&pool, |pool| drop(pool.try_acquire().unwrap()));
+        waits.join().unwrap();
+        tries.join().unwrap();
+        drop(lease);
+        quiet(&pool, &world, 2);
+        assert_eq!(pool.metrics().breaker, BreakerState::Closed);
+    });
+}
+
 #[test]
 fn broken_models_are_replaced_under_load() {
     explore(|| {
