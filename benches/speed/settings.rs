@@ -19,7 +19,7 @@ const SETTINGS: [Setting; 6] = [
     ("diffusion_flash_attention", |config| config.diffusion_flash_attention(true)),
     ("im2col in the diffusion model", |config| config.diffusion_conv_direct(false)),
     ("im2col in the VAE", |config| config.vae_conv_direct(false)),
-    ("mmap off", |config| config.mmap(false)),
+    ("mmap", |config| config.mmap(true)),
     ("half the threads", |config| config.threads((threads() / 2).max(1))),
     ("twice the threads", |config| config.threads(threads() * 2)),
 ];
