@@ -33,7 +33,9 @@ count() {
 }
 
 # Without what the start of the process needs.
-few=$(count 20) && many=$(count 220) || { say "$program failed, or Callgrind"; exit 1; }
+failed() { say "$program failed, or Callgrind"; exit 1; }
+few=$(count 20) || failed
+many=$(count 220) || failed
 if [ -z "$few" ] || [ -z "$many" ]; then say "Callgrind told no number"; exit 1; fi
 picture=$(((many - few) / 200))
 # A picture that needs next to nothing has not been drawn.
