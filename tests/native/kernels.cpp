@@ -1,6 +1,7 @@
 // Compares the kernels of sd-sys/kernels with ggml's reference code, on random shapes: those that the engine
 // was built with, by graphs and with one to three threads, and those for AVX2, which are compiled here.
-// Prints how many nodes of which kind were computed by which, and ends with 1 at the first difference.
+// Prints how many nodes of which kind were computed by which, and ends with 1 at the first difference. And that sums and
+// products with one number for each channel are right.
 
 // Where the engine has the same instructions, its functions and those of this file would be one to the linker.
 #define sdcpp sdcpp_here
@@ -215,6 +216,30 @@ static void convolution_of_3x3(int channels, int results, int width, int height,
     check(in.get(), ggml_conv_2d_direct(in.get(), kernel, image, 1, 1, pad_x, pad_y, 1, 1), 9.0 * channels);
 }
 
+// One number for each channel, as biases are (vendor/fixes/scalar-broadcast.toml).
+static void numbers_of_channels() {
+    const Context in = context();
+    ggml_tensor * image =
+        ggml_new_tensor_4d(in.get(), GGML_TYPE_F32, between(1, 70), between(1, 9), between(1, 9), between(1, 2));
+    ggml_tensor * channels = ggml_new_tensor_4d(in.get(), GGML_TYPE_F32, 1, 1, image->ne[2], 1);
+    fill(image);
+    fill(channels);
+    const bool sum = between(0, 1) == 0;
+    ggml_tensor * node = sum ? ggml_add(in.get(), image, channels) : ggml_mul(in.get(), image, channels);
+    std::vector<float> expected = numbers(image);
+    for (size_t i = 0; i < expected.size(); i++) {
+        const size_t pixels = image->ne[0] * image->ne[1];
+        const float channel = static_cast<const float *>(channels->data)[i / pixels % image->ne[2]];
+        expected[i] = sum ? expected[i] + channel : expected[i] * channel;
+    }
+    for (const int threads : {1, 2}) {
+        if (computed(in.get(), node, threads, false) != expected) {
+            std::fprintf(stderr, "%s with a number for each channel is wrong\n", ggml_op_name(node->op));
+            std::exit(1);
+        }
+    }
+}
+
 int main() {
     ggml_cpu_init();
     for (int i = 0; i < 60; i++) {
@@ -230,6 +255,7 @@ int main() {
     for (int i = 0; i < 300; i++) {
         product();
         convolution();
+        numbers_of_channels();
     }
     for (int kind = 0; kind < KINDS; kind++) {
         std::printf("%s: engine %d, unrounded %d, avx2 %d\n", NAMES[kind], by_engine[kind], unrounded[kind],
