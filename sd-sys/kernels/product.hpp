@@ -39,6 +39,15 @@ inline float * work_of(const ggml_compute_params * params) {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// The next job that no thread has begun, until there is none. The pool's chunk was set to the number of threads, and
+// all have met since.
+template <class Work>
+void take_jobs(const ggml_compute_params * params, int64_t count, const Work & work) {
+    for (int64_t job = params->ith; job < count; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
+        work(job);
+    }
+}
+
 // Packs rows whose summands lie one after the other: panels of W rows, in each [k][row]. Rows that are
 // missing in the last panel are 0.
 template <int W, class T>
@@ -177,7 +186,7 @@ void multiply(const ggml_compute_params * params, int64_t products, int64_t np, 
         ggml_threadpool_chunk_set(params->threadpool, params->nth);
     }
     ggml_barrier(params->threadpool);
-    for (int64_t job = params->ith; job < jobs; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
+    take_jobs(params, jobs, [&](int64_t job) {
         const int64_t q0 = job % blocks_q * block_q;
         const int64_t p0 = job / blocks_q % blocks_p * block_p;
         const int64_t product = job / blocks_q / blocks_p;
@@ -190,7 +199,7 @@ void multiply(const ggml_compute_params * params, int64_t products, int64_t np, 
             pack_q(product, q0, q_count, k0, kc, packed_q);
             block(packed_p, packed_q, p_count, q_count, kc, c, c_stride, k0 > 0);
         }
-    }
+    });
 }
 
 }  // namespace SDCPP_KERNELS_FOR

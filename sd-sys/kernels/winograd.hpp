@@ -254,7 +254,7 @@ private:
         float * own = pixels + params->ith * shape.block_floats();
         const int64_t blocks = shape.blocks();
         const int64_t outs = outs_from(out0);
-        jobs(shape.planes * blocks, [&](int64_t job) {
+        take_jobs(params, shape.planes * blocks, [&](int64_t job) {
             for (int64_t some_in = 0; some_in < ins; some_in++) {
                 carry_pixels_of(job / blocks, job % blocks, some_in, own);
             }
@@ -281,7 +281,7 @@ private:
         const int64_t panels = ceil_div(outs, TILE_Q) * blocks / (2 * params->nth);
         const int64_t part = std::min<int64_t>(std::max<int64_t>(panels, 1) * TILE_Q, BLOCK_OUT);
         const int64_t parts = ceil_div(outs, part);
-        jobs(blocks * parts, [&](int64_t job) {
+        take_jobs(params, blocks * parts, [&](int64_t job) {
             const int64_t out = job % parts * part;
             sum_up(plane, first + job / parts, pixels + job / parts * shape.block_floats(), out0, out,
                    std::min(part, outs - out));
@@ -293,10 +293,9 @@ private:
 
     // Once all threads have ended what they did before: what they read may be written over from here on.
     void begin() {
-        if (begun) {
+        if (kernels_from >= 0) {
             ggml_barrier(params->threadpool);
         }
-        begun = true;
         if (params->ith == 0) {
             ggml_threadpool_chunk_set(params->threadpool, params->nth);
         }
@@ -306,14 +305,6 @@ private:
     template <class Work>
     void share(int64_t count, const Work & work) {
         for (int64_t job = count * params->ith / params->nth; job < count * (params->ith + 1) / params->nth; job++) {
-            work(job);
-        }
-    }
-
-    // The next job that nobody has begun, until there is none.
-    template <class Work>
-    void jobs(int64_t count, const Work & work) {
-        for (int64_t job = params->ith; job < count; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
             work(job);
         }
     }
@@ -365,8 +356,7 @@ private:
     float * const kernels;
     float * const pixels;
     float * const sums;
-    bool begun = false;
-    // The first channel of the result whose kernels are at their points.
+    // The first channel of the result whose kernels are at their points; -1 at the beginning.
     int64_t kernels_from = -1;
 };
 

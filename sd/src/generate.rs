@@ -79,11 +79,7 @@ impl Context {
     fn prepare<'a>(&mut self, request: &'a ImageRequest) -> Result<Prepared<'a>> {
         let sampler = request.sampling.sampler.unwrap_or_else(|| self.default_sampler());
         self.check_image_request(request, sampler)?;
-        let folder = self.config.lora_folder.clone();
-        let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
-        self.check_loras(&loras)?;
-        // Without its tags it may be another.
-        validate::prompt("prompt", &prompt)?;
+        let (prompt, loras) = self.resolve_prompt(&request.prompt, &request.loras)?;
         if let Some(photo_maker) = &request.photo_maker {
             photo_maker.check(&prompt)?;
         }
@@ -210,8 +206,22 @@ impl Context {
         self.check_photo_maker(request)
     }
 
+    /// The prompt without its tags of LoRAs, and all LoRAs, which fit this model.
+    pub(crate) fn resolve_prompt<'a>(
+        &mut self,
+        prompt: &'a str,
+        loras: &'a [Lora],
+    ) -> Result<(Cow<'a, str>, Cow<'a, [Lora]>)> {
+        let folder = self.config.lora_folder.as_deref();
+        let (prompt, loras) = lora::resolve(prompt, loras, folder)?;
+        self.check_loras(&loras)?;
+        // Without its tags it may be another.
+        validate::prompt("prompt", &prompt)?;
+        Ok((prompt, loras))
+    }
+
     /// The files of LoRAs, which the engine would leave out with a warning if it cannot read them.
-    pub(crate) fn check_loras(&mut self, loras: &[Lora]) -> Result<()> {
+    fn check_loras(&mut self, loras: &[Lora]) -> Result<()> {
         if self.engine().mock {
             return Ok(());
         }

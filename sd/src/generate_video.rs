@@ -2,8 +2,7 @@
 
 use crate::{
     Architecture, Context, Error, GeneratedVideo, Picture, Result, Sampler, VideoRequest, Warning,
-    Watch, blend::resized, canvas::rounded_up, context::random_seed, engine::VideoJob, lora,
-    validate,
+    Watch, blend::resized, canvas::rounded_up, context::random_seed, engine::VideoJob,
 };
 use image::RgbImage;
 use std::{borrow::Cow, sync::Arc};
@@ -45,11 +44,7 @@ impl Context {
         self.check_watch(&watch)?;
         let sampler = request.sampling.sampler.unwrap_or_else(|| self.default_sampler());
         self.check_video_request(request, sampler)?;
-        let folder = self.config.lora_folder.clone();
-        let (prompt, loras) = lora::resolve(&request.prompt, &request.loras, folder.as_deref())?;
-        self.check_loras(&loras)?;
-        // Without its tags it may be another.
-        validate::prompt("prompt", &prompt)?;
+        let (prompt, loras) = self.resolve_prompt(&request.prompt, &request.loras)?;
         let pictures = Pictures::new(request, self.family.multiple());
         let job = VideoJob {
             request,

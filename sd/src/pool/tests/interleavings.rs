@@ -2,7 +2,7 @@
 
 use super::fake::{Fake, World, ask, block_on, options};
 use crate::{
-    BreakerState, CancelToken, Error, Pool, Shutdown, Watch,
+    BreakerState, CancelToken, Error, Lease, Pool, Shutdown, Watch,
     sync::{Monitor, clock, explore},
 };
 use shuttle::thread::{self, JoinHandle};
@@ -229,13 +229,19 @@ fn good(pool: Pool<Fake>) {
     pool.generate(&ask("x")).unwrap();
 }
 
+/// One model of two is lent; the next opening fails.
+fn cramped() -> (World, Pool<Fake>, Lease<Fake>) {
+    let world = World::new();
+    let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
+    let lease = pool.acquire_with(Watch::new()).unwrap();
+    world.0.lock().bad_openings = 1;
+    (world, pool, lease)
+}
+
 #[test]
 fn a_pool_that_cannot_grow_loses_nobody() {
     explore(|| {
-        let world = World::new();
-        let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
-        let lease = pool.acquire_with(Watch::new()).unwrap();
-        world.0.lock().bad_openings = 1;
+        let (world, pool, lease) = cramped();
         let token = CancelToken::new();
         let watch = Watch::new().cancel_with(token.clone());
         let cancelled = pool.submit(ask("x"), watch).unwrap();
@@ -259,10 +265,7 @@ fn a_pool_that_cannot_grow_loses_nobody() {
 #[test]
 fn a_pool_that_cannot_grow_serves_who_waits_though_nobody_comes_or_goes() {
     explore(|| {
-        let world = World::new();
-        let pool = world.pool(options().size(2).failure_limit(1).cool_down(LIMIT));
-        let lease = pool.acquire_with(Watch::new()).unwrap();
-        world.0.lock().bad_openings = 1;
+        let (world, pool, lease) = cramped();
         let waits = start(&pool, good);
         let tries = start(&pool, |pool| drop(pool.try_acquire().unwrap()));
         waits.join().unwrap();
