@@ -3,7 +3,7 @@
 use crate::file::FileState;
 use sdcpp::{
     Engine, ImageRequest, ModelConfig,
-    tune::{self, Match, Tuned, TunedFile},
+    tune::{self, Tuned, TunedFile},
 };
 use std::path::PathBuf;
 
@@ -72,9 +72,6 @@ fn look_up(
     let told = match (tuned.found.entry(), but_for) {
         (Some(entry), Some(but_for)) => {
             format!("measured to be the fastest here, but for {but_for}: {}", entry.settings)
-        }
-        (None, _) if !matches!(tuned.found, Match::Unmeasurable { .. }) => {
-            format!("{}; `sdcpp tune` measures", tuned.found)
         }
         _ => tuned.found.to_string(),
     };

@@ -94,6 +94,9 @@ impl Match {
     }
 }
 
+/// What the command line has for it.
+const ADVICE: &str = "`sdcpp tune` measures";
+
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -101,14 +104,14 @@ impl fmt::Display for Match {
                 write!(f, "measured to be the fastest here: {}", entry.settings)
             }
             Self::NoFile { path } => {
-                write!(f, "nothing was measured here: there is no {}", path.display())
+                write!(f, "nothing was measured here: there is no {}; {ADVICE}", path.display())
             }
             Self::NoEntry { path, differs } if differs.is_empty() => {
-                write!(f, "nothing was measured here: {} has no entry", path.display())
+                write!(f, "nothing was measured here: {} has no entry; {ADVICE}", path.display())
             }
             Self::NoEntry { path, differs } => write!(
                 f,
-                "nothing was measured for this: the nearest entry of {} differs in {}",
+                "nothing was measured for this: the nearest entry of {} differs in {}; {ADVICE}",
                 path.display(),
                 differs.join(", ")
             ),

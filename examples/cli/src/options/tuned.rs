@@ -4,7 +4,7 @@ use crate::app::App;
 use clap::Args;
 use sdcpp::{
     Engine, Error, ImageRequest, ModelConfig,
-    tune::{self, Match, Tuned, TunedFile, TunedSettings},
+    tune::{self, Tuned, TunedFile, TunedSettings},
 };
 use serde_json::Value;
 use std::{env, path::PathBuf};
@@ -56,9 +56,6 @@ impl TunedOptions {
         app.note(&match found.entry() {
             Some(entry) if threads_are_set => {
                 format!("measured to be the fastest here, but for threads: {}", entry.settings)
-            }
-            None if !matches!(found, Match::Unmeasurable { .. }) => {
-                format!("{found}; `sdcpp tune` measures")
             }
             _ => found.to_string(),
         });
