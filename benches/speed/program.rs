@@ -1,5 +1,6 @@
-//! Another runtime, as a program that stays and is asked by lines: it says `ready NAME VERSION`, and answers
-//! `step SIDE` and `decode SIDE` with seconds.
+//! Another runtime, as a program that stays and is asked by lines: it says `ready NAME VERSION, TYPE`,
+//! answers `step SIDE` and `decode SIDE` with seconds, and some `memory SIDE` with the bytes that they had at
+//! the most.
 
 use crate::Outcome;
 use std::{
@@ -13,7 +14,7 @@ pub(crate) struct Program {
     /// None once it has been told to end.
     asks: Option<ChildStdin>,
     answers: Lines<BufReader<ChildStdout>>,
-    /// Name and version, as it says.
+    /// Name, version and type, as it says.
     name: String,
 }
 
@@ -37,13 +38,18 @@ impl Program {
 
     /// How long it took for one `phase` of a picture with so many pixels to a side.
     pub(crate) fn time(&mut self, phase: &str, side: u32) -> Outcome<Duration> {
+        let seconds = self.ask(phase, side)?;
+        Ok(Duration::try_from_secs_f64(seconds)
+            .map_err(|_| self.unexpected("seconds", &seconds.to_string()))?)
+    }
+
+    /// The number that it answers.
+    pub(crate) fn ask(&mut self, what: &str, side: u32) -> Outcome<f64> {
         let asks = self.asks.as_mut().ok_or("it was told to end")?;
         // If it has ended, that is told below.
-        let _ = writeln!(asks, "{phase} {side}");
+        let _ = writeln!(asks, "{what} {side}");
         let said = self.answer()?;
-        let seconds =
-            said.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Ok(seconds.ok_or_else(|| self.unexpected("seconds", &said))?)
+        Ok(said.parse().map_err(|_| self.unexpected("a number", &said))?)
     }
 
     fn answer(&mut self) -> Outcome<String> {

@@ -50,7 +50,7 @@ fn python(runtime: &str, kind: &str) -> Outcome<Command> {
         return Err(format!("there is no {missing}; `scripts/bench.sh {runtime}` makes it").into());
     }
     let mut command = Command::new(program);
-    command.arg(root().join("benches/python/sd15.py")).args([runtime, kind]);
+    command.arg(root().join("benches/python/stable_diffusion.py")).args([runtime, kind]);
     Ok(command)
 }
 
@@ -72,13 +72,13 @@ fn against(types: &[&str], command: impl Fn(&str) -> Outcome<Command>) -> Outcom
         }
         let mut program = Program::start(&mut command)?;
         for side in sides {
-            rows(&mut context, &mut program, kind, *side)?;
+            rows(&mut context, &mut program, *side)?;
         }
     }
     Ok(())
 }
 
-fn rows(context: &mut Context, program: &mut Program, kind: &str, side: u32) -> Outcome {
+fn rows(context: &mut Context, program: &mut Program, side: u32) -> Outcome {
     let name = program.name().to_owned();
     let request = sd15_picture(side, STEPS);
     let phases = phases_by_turns(
@@ -94,10 +94,7 @@ fn rows(context: &mut Context, program: &mut Program, kind: &str, side: u32) -> 
     )?;
     for (phase, paired) in ["a step", "decoding"].into_iter().zip(phases) {
         let (theirs, ours) = paired.medians();
-        println!(
-            "| {name}, {kind} | {phase}, {side}² | {ours:.2} | {theirs:.2} | {} |",
-            paired.ratio()
-        );
+        println!("| {name} | {phase}, {side}² | {ours:.2} | {theirs:.2} | {} |", paired.ratio());
     }
     Ok(())
 }

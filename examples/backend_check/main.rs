@@ -6,35 +6,46 @@
 //! SDCPP_LIBRARY=engines cargo run --release --example backend_check -- --backend vulkan
 //! ```
 //!
-//! The demo model's picture is compared with the one that the same engine draws on the processor. The
-//! layouts have the real shape of every tensor and random weights, so that no download is needed: what
-//! they draw is noise, and takes as long as a picture; but `sdxl` has a VAE with a narrow decoder, so its
-//! decoding says nothing. They are written to `target/test-models` (2 and 7 GB), or to `test-models` in
-//! `CARGO_TARGET_DIR`. The program can be built elsewhere: it needs no more than the engine's library.
+//! The demo model's picture is compared with the one that the same engine draws on the processor. Then
+//! layouts of the real size are measured, and with `--runtime` the same by another program, by turns.
+//! The program can be built elsewhere: it needs no more than the engine's library.
 
 mod direct;
+mod layout;
+mod measure;
+#[path = "../../benches/speed/paired.rs"]
+#[allow(dead_code, reason = "it is the benchmarks', and has more than is used here")]
+mod paired;
+mod peak;
+#[path = "../../benches/speed/program.rs"]
+mod program;
+mod runtime;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use direct::Direct;
-use sdcpp::{
-    Backend, Context, Engine, Generated, ImageRequest, ModelConfig, Progress, Sampler, Watch,
-};
-use sdcpp_test_support::{FloatType, Format, Sd1, TextEncoders, UNet, UNetFamily, WeightType};
-use std::{
-    error::Error,
-    ops::ControlFlow,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use layout::Layout;
+use sdcpp::{Backend, Context, Engine, Generated, ImageRequest, ModelConfig, Sampler, Watch};
+use std::{error::Error, path::PathBuf};
+
+/// What a check comes to.
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Whether the diffusion model computes attention without the table of all scores.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum FlashAttention {
+    Off,
+    On,
+    Both,
+}
 
 #[derive(Parser)]
 struct Options {
     /// cuda, hip, sycl, metal, vulkan or cpu; the best there is if it is left out
     #[arg(long)]
     backend: Option<Backend>,
-    /// Real-size layouts to measure: sd15, sdxl, or none; by default both, on the processor sd15 alone
+    /// Real-size layouts to measure, or none of them; by default both, on the processor sd15 alone
     #[arg(long, value_delimiter = ',')]
-    layouts: Vec<String>,
+    layouts: Vec<Layout>,
     /// Steps of each measured picture
     #[arg(long, default_value_t = 10)]
     steps: u32,
@@ -54,19 +65,41 @@ struct Options {
     /// Pictures to measure of each layout, by turns with the program's
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Diffusion with flash attention
+    /// Diffusion with flash attention; by default both with and without, on the processor without
     #[arg(long)]
-    flash_attention: bool,
+    flash_attention: Option<FlashAttention>,
+    /// Another program to measure by turns: its command line, to which --layout and the layout are added.
+    /// It answers as benches/python/stable_diffusion.py does
+    #[arg(long, value_name = "COMMAND")]
+    runtime: Vec<String>,
 }
 
 impl Options {
     fn direct(&self) -> Option<Direct> {
         self.direct.clone().map(|program| Direct { program })
     }
+
+    /// SDXL would take hours on a processor.
+    fn layouts(&self, backend: Backend) -> Vec<Layout> {
+        match self.layouts.as_slice() {
+            [] if backend == Backend::Cpu => vec![Layout::Sd15],
+            [] => vec![Layout::Sd15, Layout::Sdxl],
+            named => named.to_vec(),
+        }
+    }
+
+    fn flash_attention(&self, backend: Backend) -> &'static [bool] {
+        match self.flash_attention {
+            Some(FlashAttention::Off) => &[false],
+            Some(FlashAttention::On) => &[true],
+            None if backend == Backend::Cpu => &[false],
+            Some(FlashAttention::Both) | None => &[false, true],
+        }
+    }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut options = Options::parse();
+fn main() -> Outcome {
+    let options = Options::parse();
     let (engine, backend) = match options.backend {
         Some(backend) => (backend.engine()?, backend),
         None => {
@@ -75,27 +108,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             (best.engine, best.backend)
         }
     };
-    if options.layouts.is_empty() {
-        // SDXL would take hours on a processor.
-        let usual: &[&str] = if backend == Backend::Cpu { &["sd15"] } else { &["sd15", "sdxl"] };
-        options.layouts = usual.iter().map(|layout| (*layout).to_owned()).collect();
-    }
     let device = device(&engine, backend)?;
     println!("engine {}, device {device}\n", engine.commit());
     compare(&engine, &device, &options)?;
-    println!("\nMedians; ratios are times of the crate over those of the C API alone.\n");
-    println!(
-        "| layout | weights | size | steps a second | a step, ms | text, ms | decoding, s | picture, s | step, ratio | picture, ratio | pixels |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
-    for layout in options.layouts.iter().filter(|layout| *layout != "none") {
-        measure(&engine, &device, layout, &options)?;
-    }
-    Ok(())
+    let layouts = options.layouts(backend);
+    measure::tables(&engine, &device, &layouts, options.flash_attention(backend), &options)
 }
 
 /// The first device of a backend.
-fn device(engine: &Engine, backend: Backend) -> Result<String, Box<dyn Error>> {
+fn device(engine: &Engine, backend: Backend) -> Outcome<String> {
     backend.check(engine)?;
     // The engine's names of ROCm's and Metal's devices are others than the features'.
     let prefix = match backend {
@@ -111,7 +132,7 @@ fn device(engine: &Engine, backend: Backend) -> Result<String, Box<dyn Error>> {
 }
 
 /// Draws the demo picture on the device and on the processor.
-fn compare(engine: &Engine, device: &str, options: &Options) -> Result<(), Box<dyn Error>> {
+fn compare(engine: &Engine, device: &str, options: &Options) -> Outcome {
     let config = |device: &str| {
         ModelConfig::new(options.models.join("demo_q8_0.gguf"))
             .taesd(options.models.join("demo_tae.gguf"))
@@ -152,12 +173,7 @@ fn compare(engine: &Engine, device: &str, options: &Options) -> Result<(), Box<d
 }
 
 /// Says how near the picture of the C API is to the crate's.
-fn same(
-    name: &str,
-    ours: &[u8],
-    theirs: &[u8],
-    options: &Options,
-) -> Result<String, Box<dyn Error>> {
+fn same(name: &str, ours: &[u8], theirs: &[u8], options: &Options) -> Outcome<String> {
     if ours == theirs {
         return Ok("byte-equal".to_owned());
     }
@@ -169,7 +185,7 @@ fn same(
     Ok(format!("mean difference {mean:.3}, largest {most}"))
 }
 
-fn pixels(generated: &Generated) -> Result<&[u8], Box<dyn Error>> {
+fn pixels(generated: &Generated) -> Outcome<&[u8]> {
     Ok(generated.first().ok_or("no picture")?.as_bytes())
 }
 
@@ -179,100 +195,11 @@ fn threads() -> u32 {
 }
 
 /// The mean and the largest difference of two pictures' values.
-fn difference(a: &[u8], b: &[u8]) -> Result<(f64, u8), Box<dyn Error>> {
+fn difference(a: &[u8], b: &[u8]) -> Outcome<(f64, u8)> {
     if a.len() != b.len() {
         return Err("the pictures have different sizes".into());
     }
     let apart = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
     let (sum, most) = apart.fold((0_u64, 0), |(sum, most), d| (sum + u64::from(d), d.max(most)));
     Ok((sum as f64 / a.len() as f64, most))
-}
-
-/// Random weights in the shape of a real model.
-fn layout(name: &str) -> Result<(ModelConfig, u32), Box<dyn Error>> {
-    Ok(match name {
-        "sd15" => {
-            let real = Sd1 { width: 320, vae: true };
-            let file = sdcpp_test_support::sd1(real, Format::Safetensors(FloatType::F16))?;
-            (ModelConfig::new(file), 512)
-        }
-        "sdxl" => {
-            let unet = UNet { family: UNetFamily::Sdxl, width: 320 };
-            let unet = sdcpp_test_support::unet(unet, Format::Gguf(WeightType::F16))?;
-            let encoders = sdcpp_test_support::text_encoders(TextEncoders::Sdxl)?;
-            let vae = sdcpp_test_support::vae()?;
-            let mut config = ModelConfig::new(encoders).vae(vae);
-            config.diffusion_model = Some(unet);
-            (config, 1024)
-        }
-        other => return Err(format!("--layouts is {other}; allowed: sd15, sdxl, none").into()),
-    })
-}
-
-/// What was measured of one layout, by one of the two callers.
-#[derive(Default)]
-struct Times {
-    steps: Vec<Duration>,
-    pictures: Vec<Duration>,
-}
-
-fn median(times: &mut [Duration]) -> Result<f64, Box<dyn Error>> {
-    times.sort_unstable();
-    Ok(times.get(times.len() / 2).ok_or("nothing was measured")?.as_secs_f64())
-}
-
-fn measure(
-    engine: &Engine,
-    device: &str,
-    name: &str,
-    options: &Options,
-) -> Result<(), Box<dyn Error>> {
-    let (config, usual) = layout(name)?;
-    let mut config = config.backend(device).threads(threads());
-    config.diffusion_flash_attention = options.flash_attention;
-    let size = options.size.unwrap_or(usual);
-    let mut context = Context::open(engine, config.clone(), Watch::new())?;
-    let request = ImageRequest::new("a lighthouse")
-        .size(size, size)
-        .steps(options.steps)
-        .cfg_scale(7.0)
-        .sampler(Sampler::Euler)
-        .seed(1);
-    // Weights are read, and kernels compiled, with the first picture.
-    context.generate(&request.clone().steps(2))?;
-    let (mut ours, mut theirs) = (Times::default(), Times::default());
-    let (mut text, mut decoding, mut pictures) = (Vec::new(), Vec::new(), "–".to_owned());
-    for _ in 0..options.rounds {
-        let watch = Watch::new().on_progress(|progress| {
-            if let Progress::Sampling { step: 1.., step_time, .. } = progress {
-                ours.steps.push(step_time);
-            }
-            ControlFlow::Continue(())
-        });
-        let begin = Instant::now();
-        let generated = context.generate_with(&request, watch)?;
-        ours.pictures.push(begin.elapsed());
-        text.push(generated.timings.text_encoding);
-        decoding.push(generated.timings.decoding);
-        if let Some(direct) = options.direct() {
-            let drawn = direct.draw(&config, &request, true)?;
-            theirs.steps.extend(drawn.steps);
-            theirs.pictures.push(drawn.picture);
-            pictures = same(name, pixels(&generated)?, &drawn.pixels, options)?;
-        }
-    }
-    let (step, picture) = (median(&mut ours.steps)?, median(&mut ours.pictures)?);
-    let (mut step_ratio, mut picture_ratio) = ("–".to_owned(), "–".to_owned());
-    if options.direct.is_some() {
-        step_ratio = format!("{:.3}", step / median(&mut theirs.steps)?);
-        picture_ratio = format!("{:.3}", picture / median(&mut theirs.pictures)?);
-    }
-    println!(
-        "| {name} | f16 | {size}² | {:.2} | {:.1} | {:.1} | {:.2} | {picture:.2} | {step_ratio} | {picture_ratio} | {pictures} |",
-        1.0 / step,
-        step * 1e3,
-        median(&mut text)? * 1e3,
-        median(&mut decoding)?,
-    );
-    Ok(())
 }

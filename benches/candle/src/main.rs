@@ -1,6 +1,6 @@
 //! Stable Diffusion 1.5 by candle on the processor, with random weights, for `scripts/bench.sh candle`.
 //!
-//! The argument is the type, `f32` or `f16`. It says `ready`, its name and its version, and then answers each
+//! The argument is the type, `f32` or `f16`. It says `ready`, its name, version and type, and then answers each
 //! line of standard input, `step SIDE` or `decode SIDE` for a picture of so many pixels to a side, with
 //! seconds. As many threads as `RAYON_NUM_THREADS` says.
 
@@ -23,7 +23,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     };
     let model = Model::new(dtype)?;
     let mut out = std::io::stdout();
-    writeln!(out, "ready candle {}", version().ok_or("the lock file has no candle-core")?)?;
+    let version = version().ok_or("the lock file has no candle-core")?;
+    writeln!(out, "ready candle {version}, {}", dtype.as_str())?;
     for line in std::io::stdin().lines() {
         let line = line?;
         let (phase, side) = line.split_once(' ').ok_or("a phase and a side are asked for")?;
