@@ -31,8 +31,8 @@ const BUILDS: [Build; 6] = [
 
 pub(crate) fn measure() -> Outcome {
     let pictures: [(&str, usize, ModelConfig, ImageRequest); 2] = [
-        ("demo, 128², 12 steps", 9, demo(), demo_picture()),
-        ("SD1.5 layout f16, 256², 2 steps", 3, sd15()?, sd15_picture(256, 2)),
+        ("demo, 128², 12 steps", 15, demo(), demo_picture()),
+        ("SD1.5 layout f16, 256², 2 steps", 6, sd15()?, sd15_picture(256, 2)),
     ];
     let default = Direct::of(build("default", &[DEFAULT])?)?;
     println!("Warm, against the build that is the default: more than 1 is slower than it.\n");

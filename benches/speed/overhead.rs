@@ -7,22 +7,27 @@ use crate::{
     paired::by_turns,
 };
 use sdcpp::{Context, ImageRequest, ModelConfig};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What else the machine does makes a picture slower now and then, by more than what is looked for here.
+const REPEAT: u32 = 5;
 
 pub(crate) fn measure() -> Outcome {
-    println!("The call that draws, warm: `Context::generate` against `generate_image`.\n");
+    println!(
+        "The call that draws, warm: `Context::generate` against `generate_image`; of each turn the fastest of {REPEAT}.\n"
+    );
     println!("| picture | crate, ms | C API, ms | ratio (95 %) | added, ms | pixels |");
     println!("|---|---|---|---|---|---|");
     // About a second.
     let request = demo_picture().steps(24);
-    row(&format!("demo, 128², 24 steps, {} threads", threads()), 40, &demo(), &request)?;
+    row(&format!("demo, 128², 24 steps, {} threads", threads()), 24, &demo(), &request)?;
     // Threads that wait for each other feel everything else on the machine; one does not.
-    row("demo, 128², 24 steps, 1 thread", 40, &demo().threads(1), &request)?;
+    row("demo, 128², 24 steps, 1 thread", 24, &demo().threads(1), &request)?;
     row("smallest model, 64², 2 steps, 1 thread", 60, &tiny()?, &tiny_picture())
 }
 
 fn row(name: &str, turns: usize, config: &ModelConfig, request: &ImageRequest) -> Outcome {
-    let direct = Direct::new()?;
+    let direct = Direct::new()?.repeated(REPEAT);
     let mut context = Context::new(config)?;
     let ours = context.generate(request)?;
     let theirs = direct.draw(config, request, Warm::Same)?;
@@ -34,11 +39,14 @@ fn row(name: &str, turns: usize, config: &ModelConfig, request: &ImageRequest) -
         || {
             // As the program does before: caches and threads are warm for both.
             context.generate(&request.clone().steps(2))?;
-            let begin = Instant::now();
-            let generated = context.generate(request)?;
-            let took = begin.elapsed();
-            drop(generated);
-            Ok(took)
+            let mut fastest = Duration::MAX;
+            for _ in 0..REPEAT {
+                let begin = Instant::now();
+                let generated = context.generate(request)?;
+                fastest = fastest.min(begin.elapsed());
+                drop(generated);
+            }
+            Ok(fastest)
         },
         || Ok(direct.draw(config, request, Warm::Same)?.picture),
     )?;

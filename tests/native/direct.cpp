@@ -6,10 +6,11 @@
 // Writes one binary PPM per picture: <out>.0, <out>.1, ..., and the sound of a video to <out>.sound
 // as raw floats. Exit status 0 when it drew. timed=1 writes to <out>.times how long each step and the
 // picture took, in seconds, and timed=2 does after a picture of two steps, which is not counted; timed=3
-// after one of a step and of the smallest size, which reads the weights.
+// after one of a step and of the smallest size, which reads the weights. repeat=5 draws it so many times.
 
 #include "arguments.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -272,16 +273,24 @@ bool draw_images(Arguments& args, sd_ctx_t* context) {
         times.open(std::string(args.text("out")) + ".times");
         sd_set_progress_callback(write_step, &times);
     }
-    const auto begin   = std::chrono::steady_clock::now();
-    sd_image_t* images = generate_image(context, &params);
-    if (images == nullptr) {
-        return false;
+    int repeat = 1;
+    args.number("repeat", repeat);
+    sd_image_t* images = nullptr;
+    for (int drawn = 0; drawn < std::max(repeat, 1); drawn++) {
+        if (images != nullptr) {
+            free_sd_images(images, params.batch_count);
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        images           = generate_image(context, &params);
+        if (images == nullptr) {
+            return false;
+        }
+        if (timed > 0) {
+            const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+            times << "picture " << took.count() << '\n';
+        }
     }
-    if (timed > 0) {
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        times << "picture " << took.count() << '\n';
-        sd_set_progress_callback(nullptr, nullptr);
-    }
+    sd_set_progress_callback(nullptr, nullptr);
     write(args, images, params.batch_count);
     free_sd_images(images, params.batch_count);
     return true;
