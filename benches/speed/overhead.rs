@@ -16,8 +16,10 @@ pub(crate) fn measure() -> Outcome {
     println!(
         "The call that draws, warm: `Context::generate` against `generate_image`; of each turn the fastest of {REPEAT}.\n"
     );
-    println!("| picture | crate, ms | C API, ms | ratio (95 %) | added, ms | pixels |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| picture | crate, ms | C API, ms | ratio (95 %) | added, ms | fastest: crate, ms | C API, ms | added, ms | pixels |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     // About a second.
     let request = demo_picture().steps(24);
     row(&format!("demo, 128², 24 steps, {} threads", threads()), 24, &demo(), &request)?;
@@ -51,12 +53,16 @@ fn row(name: &str, turns: usize, config: &ModelConfig, request: &ImageRequest) -
         || Ok(direct.draw(config, request, Warm::Same)?.picture),
     )?;
     let (ours, theirs) = paired.medians();
+    let (our_fastest, their_fastest) = paired.fastest();
     println!(
-        "| {name} | {:.2} | {:.2} | {} | {:.2} | byte-equal |",
+        "| {name} | {:.2} | {:.2} | {} | {:.2} | {:.2} | {:.2} | {:.2} | byte-equal |",
         ours * 1e3,
         theirs * 1e3,
         paired.ratio(),
         paired.added() * 1e3,
+        our_fastest * 1e3,
+        their_fastest * 1e3,
+        (our_fastest - their_fastest) * 1e3,
     );
     Ok(())
 }

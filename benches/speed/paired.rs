@@ -92,6 +92,12 @@ impl Paired {
         (median(self.ours.clone()), median(self.theirs.clone()))
     }
 
+    /// The fastest of both, in seconds: what else the machine does only adds to a time.
+    pub(crate) fn fastest(&self) -> (f64, f64) {
+        let fastest = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
+        (fastest(&self.ours), fastest(&self.theirs))
+    }
+
     /// By how much ours is longer in the median, in seconds.
     pub(crate) fn added(&self) -> f64 {
         median(self.ours.iter().zip(&self.theirs).map(|(a, b)| a - b).collect())
