@@ -67,9 +67,9 @@ const BY_NAME: [(&str, Measurement); 3] = [
 ];
 
 fn main() -> ExitCode {
-    // A worker of `pool`, and a program that draws once for `start`: these do not return.
+    // A worker of `pool`, and programs that draw for `start` and `overhead`: these do not return.
     sdcpp::isolated::worker_main();
-    if let Some(code) = start::draw_once() {
+    if let Some(code) = start::draw_once().or_else(overhead::draw_row) {
         return code;
     }
     // Cargo's own flag, and names of measurements.
