@@ -1,8 +1,8 @@
 #!/bin/sh
 # Measures memory at the size of a real model, and prints the tables of docs/memory.md: how near the
 # estimates are, and what a second context costs; and tries that nothing is refused that fits. Takes
-# 2.1 GB of disk for the model, written once to target/test-models, 6 GB of main memory, and half an
-# hour. Linux.
+# 2.1 GB of disk for the model, written once to target/test-models, 6 GB of main memory, and ten
+# minutes. Linux.
 set -eu
 cd "$(dirname "$0")/.."
 cargo test --release --test memory_real -- --ignored --nocapture --test-threads 1 \
