@@ -7,7 +7,6 @@ use crate::{
 use std::{
     env, fs,
     io::Read,
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::LazyLock,
@@ -60,15 +59,9 @@ fn assert_drawn(file: &Path, prompt: &str) {
 /// Ctrl-C in the middle of a long drawing.
 #[track_caller]
 fn assert_stops(command: &mut Command) {
-    // SAFETY: `signal` may be called between fork and exec.
-    unsafe {
-        // A shell starts what runs in its background with Ctrl-C ignored, and Python leaves it so.
-        command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
-            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
-            _ => Ok(()),
-        });
-    }
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    // Where Ctrl-C is ignored, Python leaves it so.
+    let mut child =
+        sdcpp_test_support::signals::by_default(command).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = child.stderr.take().unwrap();
     let mut text = Vec::new();
     let mut byte = [0];

@@ -11,7 +11,6 @@ mod pulling;
 use hub::{Fault, Hub};
 use pulling::{Place, noise};
 use serde_json::Value;
-use std::os::unix::process::CommandExt;
 use std::{
     fs,
     time::{Duration, Instant},
@@ -93,15 +92,7 @@ fn ctrl_c_leaves_what_has_come() {
     let (hub, place, bytes) = place();
     hub.fail([Fault::Stall(100_000)]);
     let mut command = place.command(&["pull", REPO, FILE]);
-    // SAFETY: `signal` may be called between fork and exec.
-    unsafe {
-        // A shell starts what runs in its background with Ctrl-C ignored.
-        command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
-            libc::SIG_ERR => Err(std::io::Error::last_os_error()),
-            _ => Ok(()),
-        });
-    }
-    let mut child = command.spawn().unwrap();
+    let mut child = sdcpp_test_support::signals::by_default(&mut command).spawn().unwrap();
     let part = place.hidden("brush.gguf.part");
     let begun = Instant::now();
     while part.metadata().map_or(0, |metadata| metadata.len()) < 100_000 {

@@ -1,4 +1,4 @@
-//! Tiny model files with random weights, for tests.
+//! What tests start and load: tiny model files with random weights, and programs that heed signals.
 //!
 //! The pictures made with them are noise, but the engine loads them like real ones and every
 //! stage runs: tokeniser, text encoder, denoiser, autoencoder, sampler. The functions here
@@ -37,6 +37,8 @@ mod qwen_image;
 mod safetensors;
 mod sd;
 mod sd3;
+#[cfg(unix)]
+pub mod signals;
 mod tae;
 mod tae_video;
 mod tensor;

@@ -4,7 +4,6 @@
 
 use crate::common::demo;
 use serde_json::Value;
-use std::os::unix::process::CommandExt;
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
@@ -35,19 +34,10 @@ impl Program {
     }
 
     pub(crate) fn run(command: &mut Command) -> Self {
-        // SAFETY: `signal` may be called between fork and exec.
-        unsafe {
-            // A shell starts what runs in its background with Ctrl-C ignored, and nohup hang-ups.
-            command.pre_exec(|| {
-                for signal in [libc::SIGINT, libc::SIGHUP] {
-                    if libc::signal(signal, libc::SIG_DFL) == libc::SIG_ERR {
-                        return Err(std::io::Error::last_os_error());
-                    }
-                }
-                Ok(())
-            });
-        }
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = sdcpp_test_support::signals::by_default(command)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
