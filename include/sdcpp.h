@@ -778,7 +778,7 @@ int32_t sdcpp_names_json(char **out);
 ///
 /// The callback is called on any thread, also on several at once, and must return by itself. Lines
 /// that come of what it does itself are left out. It cannot wait for a pool or shut one down, which
-/// may be waiting for it: `SDCPP_BUSY`.
+/// may be waiting for it, nor need the engine while that is being chosen: `SDCPP_BUSY`.
 ///
 /// Errors: `SDCPP_INVALID_PARAMETER`; `SDCPP_BUSY` in the callback itself; `SDCPP_UNSUPPORTED` in a
 /// program in Rust that has set up `tracing` already.

@@ -8,7 +8,7 @@ use crate::{
 use once_cell::sync::OnceCell;
 use sdcpp::{Backend, Engine};
 use serde_json::{Value, json};
-use std::{ffi::c_char, path::Path};
+use std::{cell::Cell, ffi::c_char, path::Path};
 
 /// The engine, and why it is none of a better backend.
 struct Chosen {
@@ -39,7 +39,37 @@ pub(crate) fn engine() -> Result<Engine> {
 }
 
 fn chosen() -> Result<&'static Chosen> {
+    if let Some(chosen) = ENGINE.get() {
+        return Ok(chosen);
+    }
+    let _choosing = Choosing::begin()?;
     ENGINE.get_or_try_init(choose)
+}
+
+thread_local! {
+    static CHOOSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While the engine is chosen it writes log lines: a callback for these that needs an engine would wait for its
+/// own caller.
+struct Choosing;
+
+impl Choosing {
+    fn begin() -> Result<Self> {
+        if CHOOSING.replace(true) {
+            return Err(Failure::busy(
+                "the engine is being chosen, and this is a callback of that",
+                "call sdcpp_engine_json once before, or not in a log callback",
+            ));
+        }
+        Ok(Self)
+    }
+}
+
+impl Drop for Choosing {
+    fn drop(&mut self) {
+        CHOOSING.set(false);
+    }
 }
 
 #[cfg(not(feature = "dynamic"))]
@@ -94,6 +124,7 @@ pub unsafe extern "C" fn sdcpp_engine_choose(engine: *const c_char) -> i32 {
         if ENGINE.get().is_some() {
             return Err(busy());
         }
+        let _choosing = Choosing::begin()?;
         ENGINE.set(named(&name)?).map_err(|_| busy())
     })
 }
@@ -164,4 +195,19 @@ pub unsafe extern "C" fn sdcpp_engine_json(out: *mut *mut c_char) -> i32 {
         })));
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chooses_the_engine_cannot_need_it() {
+        let choosing = Choosing::begin().unwrap();
+        assert!(Choosing::begin().is_err());
+        let elsewhere = std::thread::spawn(|| Choosing::begin().map(drop).is_ok());
+        assert!(elsewhere.join().unwrap(), "another thread waits for it");
+        drop(choosing);
+        assert!(Choosing::begin().is_ok());
+    }
 }

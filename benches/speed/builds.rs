@@ -20,10 +20,18 @@ const DEFAULT: (&str, &str) = ("SDCPP_NATIVE", "ON");
 /// A name, and the options.
 type Build = (&'static str, &'static [(&'static str, &'static str)]);
 
-const BUILDS: [Build; 6] = [
+/// The threads of a graph by OpenMP.
+const OPENMP: Build = ("OpenMP", &[DEFAULT, ("GGML_OPENMP", "ON")]);
+
+/// They wait for each other as upstream's do: about a quarter of an hour before they sleep, and so never.
+const SPINNING: Build =
+    ("spinning threads", &[DEFAULT, ("CMAKE_C_FLAGS", "-DSDCPP_BARRIER_SPIN_US=1000000000")]);
+
+const BUILDS: [Build; 7] = [
     ("without tinyBLAS", &[DEFAULT, ("GGML_LLAMAFILE", "OFF")]),
     ("without this project's kernels", &[DEFAULT, ("SDCPP_KERNELS", "OFF")]),
-    ("OpenMP", &[DEFAULT, ("GGML_OPENMP", "ON")]),
+    OPENMP,
+    SPINNING,
     ("OpenBLAS", &[DEFAULT, ("GGML_BLAS", "ON"), ("GGML_BLAS_VENDOR", "OpenBLAS")]),
     ("without repacking", &[DEFAULT, ("GGML_CPU_REPACK", "OFF")]),
     ("portable: x86-64-v3 (AVX2)", &[("SDCPP_NATIVE", "OFF")]),
@@ -34,12 +42,12 @@ pub(crate) fn measure() -> Outcome {
         ("demo, 128², 12 steps", 15, demo(), demo_picture()),
         ("SD1.5 layout f16, 256², 2 steps", 6, sd15()?, sd15_picture(256, 2)),
     ];
-    let default = Direct::of(build("default", &[DEFAULT])?)?;
+    let default = Direct::of(default_build()?)?;
     println!("Warm, against the build that is the default: more than 1 is slower than it.\n");
     println!("| build | picture | s | default, s | ratio (95 %) |");
     println!("|---|---|---|---|---|");
     let built = BUILDS.map(|(name, options)| (name, build(name, options).and_then(Direct::of)));
-    let without = Direct::of(build("default", &[DEFAULT])?)?.without_huge_pages();
+    let without = Direct::of(default_build()?)?.without_huge_pages();
     for (name, other) in built.into_iter().chain([("without huge pages", Ok(without))]) {
         let other = match other {
             Ok(other) => other,
@@ -58,6 +66,17 @@ pub(crate) fn measure() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The other ways in which threads wait for each other.
+pub(crate) fn other_threads() -> Outcome<[(&'static str, PathBuf); 2]> {
+    let [openmp, spinning] = [OPENMP, SPINNING].map(|(name, options)| (name, build(name, options)));
+    Ok([(openmp.0, openmp.1?), (spinning.0, spinning.1?)])
+}
+
+/// The default, as another build is made.
+pub(crate) fn default_build() -> Outcome<PathBuf> {
+    build("default", &[DEFAULT])
 }
 
 /// The program `direct`, under a name of its own: the next build is made in the same folder.

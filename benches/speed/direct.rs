@@ -1,7 +1,7 @@
 //! The engine's C API without this crate: the program of tests/native/direct.cpp, linked with the same
 //! objects.
 
-use crate::{Outcome, native};
+use crate::{Outcome, models::threads, native};
 use sdcpp::{ImageRequest, ModelConfig};
 use std::{
     fs,
@@ -117,12 +117,13 @@ fn arguments(config: &ModelConfig, request: &ImageRequest) -> Outcome<Vec<String
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let flag = |value: bool| Some(u8::from(value).to_string());
     let sampling = &request.sampling;
+    let threads = config.threads.map_or_else(threads, Ok)?;
     let all = [
         ("model_path", path(&config.model)),
         ("taesd_path", path(&config.taesd)),
         ("vae_path", path(&config.vae)),
         ("backend", config.backend.clone()),
-        ("n_threads", config.threads.map(|threads| threads.to_string())),
+        ("n_threads", Some(threads.to_string())),
         ("diffusion_flash_attn", flag(config.diffusion_flash_attention)),
         // The crate's default on the processor.
         ("diffusion_conv_direct", flag(config.diffusion_conv_direct.unwrap_or(true))),

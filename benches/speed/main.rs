@@ -16,6 +16,7 @@ mod direct;
 mod models;
 mod nodes;
 mod overhead;
+mod own_process;
 mod paired;
 mod pictures;
 mod png;
@@ -67,9 +68,9 @@ const BY_NAME: [(&str, Measurement); 3] = [
 ];
 
 fn main() -> ExitCode {
-    // A worker of `pool`, and programs that draw for `start` and `overhead`: these do not return.
+    // A worker of `pool`, which does not return, and a process that draws one picture.
     sdcpp::isolated::worker_main();
-    if let Some(code) = start::draw_once().or_else(overhead::draw_row) {
+    if let Some(code) = own_process::run_task() {
         return code;
     }
     // Cargo's own flag, and names of measurements.

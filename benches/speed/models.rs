@@ -1,25 +1,22 @@
 //! What is drawn with, and what.
 
 use crate::Outcome;
-use sdcpp::{ImageRequest, ModelConfig, Sampler};
+use sdcpp::{Engine, ImageRequest, ModelConfig, Sampler};
 use sdcpp_test_support::{FloatType, Format, Sd1, WeightType};
 use std::path::Path;
 
-/// As many as there are cores: both callers are given the same number.
-pub(crate) fn threads() -> u32 {
-    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
+/// The crate's default, physical cores: who is compared with it is given the same number.
+pub(crate) fn threads() -> Outcome<u32> {
+    Ok(Engine::auto()?.physical_cores())
 }
 
 fn demo_file(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models").join(name)
 }
 
-/// The demo model, whose picture takes about a second on two cores.
+/// The demo model, whose picture takes a third of a second on two cores.
 pub(crate) fn demo() -> ModelConfig {
-    ModelConfig::new(demo_file("demo_q8_0.gguf"))
-        .taesd(demo_file("demo_tae.gguf"))
-        .threads(threads())
-        .backend("cpu")
+    ModelConfig::new(demo_file("demo_q8_0.gguf")).taesd(demo_file("demo_tae.gguf")).backend("cpu")
 }
 
 /// Its usual picture.
@@ -32,15 +29,15 @@ pub(crate) fn demo_picture() -> ImageRequest {
         .seed(42)
 }
 
-/// The smallest model that the engine loads, with random weights: what it draws takes milliseconds, and so
-/// what is added to that can be seen.
+/// The smallest model that the engine loads, with random weights: of what it draws, the caller's part is the
+/// largest.
 pub(crate) fn tiny() -> Outcome<ModelConfig> {
     let file = sdcpp_test_support::sd1(Sd1::default(), Format::Gguf(WeightType::Q8_0))?;
     let decoder = sdcpp_test_support::tae(4, Format::Gguf(WeightType::F16))?;
     Ok(ModelConfig::new(file).taesd(decoder).threads(1).backend("cpu"))
 }
 
-/// One step in the smallest size.
+/// Two steps in the smallest size.
 pub(crate) fn tiny_picture() -> ImageRequest {
     demo_picture().size(64, 64).steps(2).cfg_scale(1.0)
 }
@@ -49,7 +46,7 @@ pub(crate) fn tiny_picture() -> ImageRequest {
 pub(crate) fn sd15() -> Outcome<ModelConfig> {
     let real = Sd1 { width: 320, vae: true };
     let file = sdcpp_test_support::sd1(real, Format::Safetensors(FloatType::F16))?;
-    Ok(ModelConfig::new(file).threads(threads()).backend("cpu"))
+    Ok(ModelConfig::new(file).backend("cpu"))
 }
 
 /// What it draws is noise, and takes as long as a picture.

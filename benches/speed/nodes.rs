@@ -1,7 +1,13 @@
 //! Single nodes of the engine's graphs: with the kernels of this project and direct convolution, against the
 //! engine as its own build makes it, with im2col. And how far both are from what the processor can do.
 
-use crate::{Outcome, models::threads, native, paired::median, upstream::UPSTREAM};
+use crate::{
+    Outcome,
+    models::threads,
+    native,
+    paired::{Paired, median},
+    upstream::UPSTREAM,
+};
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// By name: seconds of each turn, and operations.
@@ -13,23 +19,30 @@ pub(crate) fn measure() -> Outcome {
     let ours = native::program_for_this_processor("nodes");
     let theirs = UPSTREAM.build("nodes", &[])?;
     let (mut own, mut upstream) = (Times::new(), Times::new());
-    for _ in 0..TURNS {
-        run(&ours, "direct", &mut own)?;
+    for turn in 0..TURNS {
+        if turn % 2 == 0 {
+            run(&ours, "direct", &mut own)?;
+        }
         run(&theirs, "im2col", &mut upstream)?;
+        if turn % 2 != 0 {
+            run(&ours, "direct", &mut own)?;
+        }
     }
-    let best = |times: &Times, name: &str| times.get(name).map(|(times, _)| median(times.clone()));
-    println!("| node | ours, ms | GFLOPS | upstream, ms | GFLOPS | upstream's time over ours |");
+    println!(
+        "| node | ours, ms | GFLOPS | upstream, ms | GFLOPS | upstream's time over ours (least to most) |"
+    );
     println!("|---|---|---|---|---|---|");
     for (name, (times, operations)) in &own {
-        let own = median(times.clone());
-        let upstream = best(&upstream, name).ok_or("the two programs differ")?;
+        let (other, _) = upstream.get(name).ok_or("the two programs differ")?;
+        let paired = Paired::of(other.clone(), times.clone());
+        let (upstream, own) = paired.medians();
         println!(
-            "| {name} | {:.2} | {:.0} | {:.2} | {:.0} | {:.2} |",
+            "| {name} | {:.2} | {:.0} | {:.2} | {:.0} | {} |",
             own * 1e3,
             operations / own / 1e9,
             upstream * 1e3,
             operations / upstream / 1e9,
-            upstream / own
+            paired.ratio()
         );
     }
     Ok(())
@@ -48,7 +61,7 @@ pub(crate) fn peak() -> Outcome<f64> {
 }
 
 fn run(program: &Path, way: &str, times: &mut Times) -> Outcome {
-    let output = Command::new(program).arg(threads().to_string()).arg(way).output()?;
+    let output = Command::new(program).arg(threads()?.to_string()).arg(way).output()?;
     if !output.status.success() {
         return Err(format!("{} ended with {}", program.display(), output.status).into());
     }

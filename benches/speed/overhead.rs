@@ -5,20 +5,13 @@ use crate::{
     Outcome,
     direct::{Direct, Warm},
     models::{demo, demo_picture, threads, tiny, tiny_picture},
+    own_process::{OwnProcess, Task},
     paired::by_turns,
 };
-use sdcpp::{Context, ImageRequest, ModelConfig};
-use std::{
-    env,
-    process::{Command, ExitCode},
-    time::{Duration, Instant},
-};
+use sdcpp::{ImageRequest, ModelConfig};
 
 /// What else the machine does makes a picture slower now and then, by more than what is looked for here.
 const REPEAT: u32 = 5;
-
-/// A process with this set draws the picture of that place in [`rows`], and prints seconds.
-const DRAW_ROW: &str = "SDCPP_BENCH_DRAW_ROW";
 
 struct Row {
     name: String,
@@ -31,7 +24,7 @@ fn rows() -> Outcome<[Row; 3]> {
     let request = demo_picture().steps(24);
     Ok([
         Row {
-            name: format!("demo, 128², 24 steps, {} threads", threads()),
+            name: format!("demo, 128², 24 steps, {} threads", threads()?),
             config: demo(),
             request: request.clone(),
         },
@@ -45,35 +38,9 @@ fn rows() -> Outcome<[Row; 3]> {
     ])
 }
 
-/// In such a process, its exit code.
-pub(crate) fn draw_row() -> Option<ExitCode> {
-    let place = env::var(DRAW_ROW).ok()?;
-    Some(match place.parse().map_err(Into::into).and_then(draw) {
-        Ok(fastest) => {
-            println!("{}", fastest.as_secs_f64());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    })
-}
-
-fn draw(place: usize) -> Outcome<Duration> {
-    let rows = rows()?;
-    let Row { config, request, .. } = rows.get(place).ok_or("there is no such row")?;
-    let mut context = Context::new(config)?;
-    // As the program does before.
-    context.generate(&request.clone().steps(2))?;
-    let mut fastest = Duration::MAX;
-    for _ in 0..REPEAT {
-        let begin = Instant::now();
-        let generated = context.generate(request)?;
-        fastest = fastest.min(begin.elapsed());
-        drop(generated);
-    }
-    Ok(fastest)
+pub(crate) fn task(place: usize) -> Outcome<Task> {
+    let row = rows()?.into_iter().nth(place).ok_or("there is no such row")?;
+    Ok(Task { config: row.config, request: row.request, warm: Warm::Same, repeat: REPEAT })
 }
 
 pub(crate) fn measure() -> Outcome {
@@ -91,15 +58,14 @@ pub(crate) fn measure() -> Outcome {
 }
 
 fn compare(place: usize, Row { name, config, request }: &Row) -> Outcome {
+    let ours = OwnProcess::new("overhead", place)?;
     let direct = Direct::new()?.repeated(REPEAT);
-    let ours = Context::new(config)?.generate(request)?;
-    let theirs = direct.draw(config, request, Warm::Same)?;
-    if ours.first().ok_or("no picture")?.as_bytes() != theirs.pixels {
+    if ours.draw()?.pixels != direct.draw(config, request, Warm::Same)?.pixels {
         return Err(format!("{name}: the two draw different pictures").into());
     }
     let paired = by_turns(
         24,
-        || in_a_process(place),
+        || Ok(ours.draw()?.picture),
         || Ok(direct.draw(config, request, Warm::Same)?.picture),
     )?;
     let (ours, theirs) = paired.medians();
@@ -115,13 +81,4 @@ fn compare(place: usize, Row { name, config, request }: &Row) -> Outcome {
         (our_fastest - their_fastest) * 1e3,
     );
     Ok(())
-}
-
-fn in_a_process(place: usize) -> Outcome<Duration> {
-    let output = Command::new(env::current_exe()?).env(DRAW_ROW, place.to_string()).output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-    }
-    let seconds = String::from_utf8(output.stdout)?.trim().parse()?;
-    Ok(Duration::try_from_secs_f64(seconds)?)
 }

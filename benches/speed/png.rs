@@ -50,9 +50,7 @@ impl Drop for Stb {
 }
 
 pub(crate) fn measure() -> Outcome {
-    println!(
-        "RGB to the bytes of a file. stb is how many times as long, and its size over ours.\n"
-    );
+    println!("RGB to the bytes of a file, against stb's writer.\n");
     println!(
         "| picture | level | ms | MB | stb, ms | stb's time over ours (95 %) | our size over stb's |"
     );

@@ -29,7 +29,7 @@ fn timed<T, E: std::error::Error + 'static>(
 fn added() -> Outcome {
     println!(
         "A warm picture (demo, 128², 12 steps, {} threads) against `Context::generate`.\n",
-        threads()
+        threads()?
     );
     println!("| through | ms | context, ms | ratio (95 %) | added, ms |");
     println!("|---|---|---|---|---|");
@@ -83,7 +83,7 @@ fn shared_out() -> Outcome {
     );
     println!("| contexts | threads each | pictures a minute | time, ratio (95 %) |");
     println!("|---|---|---|---|");
-    let cores = threads();
+    let cores = threads()?;
     let engine = Engine::auto()?;
     let open = |contexts: usize, threads: u32| {
         let options = PoolOptions::default().size(contexts);

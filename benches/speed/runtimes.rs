@@ -56,7 +56,7 @@ fn python(runtime: &str, kind: &str) -> Outcome<Command> {
 
 /// One program after the other, so that no more than one model of theirs is in memory.
 fn against(types: &[&str], command: impl Fn(&str) -> Outcome<Command>) -> Outcome {
-    println!("Warm phases of SD1.5's layout, {} threads; ours with f16 weights.\n", threads());
+    println!("Warm phases of SD1.5's layout, {} threads; ours with f16 weights.\n", threads()?);
     println!("| runtime | phase | ours, s | theirs, s | their time over ours (95 %) |");
     println!("|---|---|---|---|---|");
     let mut context = Context::new(sd15()?)?;
@@ -66,7 +66,7 @@ fn against(types: &[&str], command: impl Fn(&str) -> Outcome<Command>) -> Outcom
         if std::env::var_os("SDCPP_BENCH_LONG").is_some() { &[256, 512] } else { &[256] };
     for kind in types {
         let mut command = command(kind)?;
-        let count = threads().to_string();
+        let count = threads()?.to_string();
         for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
             command.env(variable, &count);
         }

@@ -4,34 +4,14 @@ use crate::{
     Outcome,
     direct::{Direct, Warm},
     models::{demo, demo_picture},
+    own_process::{OwnProcess, Task},
     paired::by_turns,
     upstream::UPSTREAM,
 };
-use sdcpp::{Context, ModelConfig};
-use std::{
-    env,
-    process::{Command, ExitCode},
-    time::Instant,
-};
+use sdcpp::ModelConfig;
 
-/// A process with this set draws the demo picture into the file that it names.
-const DRAW_ONCE: &str = "SDCPP_BENCH_DRAW_ONCE";
-
-/// In such a process, its exit code.
-pub(crate) fn draw_once() -> Option<ExitCode> {
-    let path = env::var_os(DRAW_ONCE)?;
-    let draw = || -> Outcome {
-        let generated = Context::new(demo())?.generate(&demo_picture())?;
-        std::fs::write(path, generated.first().ok_or("no picture")?.as_bytes())?;
-        Ok(())
-    };
-    Some(match draw() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    })
+pub(crate) fn task() -> Task {
+    Task { config: demo(), request: demo_picture(), warm: Warm::No, repeat: 1 }
 }
 
 pub(crate) fn measure() -> Outcome {
@@ -45,20 +25,10 @@ pub(crate) fn measure() -> Outcome {
 }
 
 fn row(name: &str, direct: &Direct, config: &ModelConfig) -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let program = env::current_exe()?;
+    let own = OwnProcess::new("start", 0)?;
     let paired = by_turns(
         15,
-        || {
-            let begin = Instant::now();
-            let output =
-                Command::new(&program).env(DRAW_ONCE, folder.path().join("rgb")).output()?;
-            let took = begin.elapsed();
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-            }
-            Ok(took)
-        },
+        || Ok(own.draw()?.process),
         || Ok(direct.draw(config, &demo_picture(), Warm::No)?.process),
     )?;
     let (ours, theirs) = paired.medians();

@@ -2,7 +2,7 @@
 //! takes as long as a picture. They are written to `target/test-models` (2 and 7 GB), or to `test-models`
 //! in `CARGO_TARGET_DIR`.
 
-use crate::{Outcome, threads};
+use crate::Outcome;
 use clap::ValueEnum;
 use sdcpp::{ImageRequest, ModelConfig, Sampler};
 use sdcpp_test_support::{FloatType, Format, Sd1, TextEncoders, UNet, UNetFamily, WeightType};
@@ -38,7 +38,7 @@ impl Layout {
     }
 
     /// Nothing of `None`. Writes the model if it is not there.
-    pub(crate) fn config(self, device: &str) -> Outcome<Option<ModelConfig>> {
+    pub(crate) fn config(self, device: &str, threads: u32) -> Outcome<Option<ModelConfig>> {
         let config = match self {
             Self::None => return Ok(None),
             Self::Sd15 => {
@@ -57,7 +57,7 @@ impl Layout {
                 config
             }
         };
-        Ok(Some(config.backend(device).threads(threads())))
+        Ok(Some(config.backend(device).threads(threads)))
     }
 }
 

@@ -137,7 +137,7 @@ fn compare(engine: &Engine, device: &str, options: &Options) -> Outcome {
         ModelConfig::new(options.models.join("demo_q8_0.gguf"))
             .taesd(options.models.join("demo_tae.gguf"))
             .backend(device)
-            .threads(threads())
+            .threads(engine.physical_cores())
     };
     let request = |prompt: &str| {
         ImageRequest::new(prompt)
@@ -187,11 +187,6 @@ fn same(name: &str, ours: &[u8], theirs: &[u8], options: &Options) -> Outcome<St
 
 fn pixels(generated: &Generated) -> Outcome<&[u8]> {
     Ok(generated.first().ok_or("no picture")?.as_bytes())
-}
-
-/// The same number for both, as pictures of the processor may depend on it.
-fn threads() -> u32 {
-    std::thread::available_parallelism().map_or(1, |count| count.get() as u32)
 }
 
 /// The mean and the largest difference of two pictures' values.

@@ -3,19 +3,23 @@
 use crate::{
     Options, Outcome,
     layout::{self, Layout},
+    paired::phases_by_turns,
     peak, pixels, runtime, same,
 };
-use sdcpp::{Context, Engine, ModelConfig, Progress, Watch};
+use sdcpp::{Context, Engine, ImageRequest, ModelConfig, Progress, Watch};
 use std::{
     ops::ControlFlow,
     time::{Duration, Instant},
 };
 
-/// What was measured of one layout, by one of the two callers.
-#[derive(Default)]
-struct Times {
-    steps: Vec<Duration>,
-    pictures: Vec<Duration>,
+/// A picture by the crate.
+struct Drawn {
+    /// The median.
+    step: Duration,
+    picture: Duration,
+    text: Duration,
+    decoding: Duration,
+    pixels: Vec<u8>,
 }
 
 /// Prints a table of the layouts, against the C API where its program is named; and one against each
@@ -27,14 +31,16 @@ pub(crate) fn tables(
     flash_attention: &[bool],
     options: &Options,
 ) -> Outcome {
-    println!("\nMedians; ratios are times of the crate over those of the C API alone.\n");
+    println!(
+        "\nMedians by turns; ratios are times of the crate over those of the C API alone (of fewer than six turns, the least and the most).\n"
+    );
     println!(
         "| layout, f16 | flash attention | memory, MB | steps a second | a step, ms | text, ms | decoding, s | picture, s | step, ratio | picture, ratio | pixels |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let mut compared = Vec::new();
     for layout in layouts {
-        let Some(config) = layout.config(device)? else { continue };
+        let Some(config) = layout.config(device, engine.physical_cores())? else { continue };
         let size = options.size.unwrap_or(layout.usual_size());
         for flash in flash_attention {
             let config = config.clone().diffusion_flash_attention(*flash);
@@ -68,43 +74,68 @@ fn row(
     options: &Options,
 ) -> Outcome<String> {
     let request = layout::request(size, options.steps);
-    let (mut ours, mut theirs) = (Times::default(), Times::default());
-    let (mut text, mut decoding, mut pictures) = (Vec::new(), Vec::new(), "–".to_owned());
-    for _ in 0..options.rounds {
-        let watch = Watch::new().on_progress(|progress| {
-            if let Progress::Sampling { step: 1.., step_time, .. } = progress {
-                ours.steps.push(step_time);
-            }
-            ControlFlow::Continue(())
-        });
-        let begin = Instant::now();
-        let generated = context.generate_with(&request, watch)?;
-        ours.pictures.push(begin.elapsed());
-        text.push(generated.timings.text_encoding);
-        decoding.push(generated.timings.decoding);
-        if let Some(direct) = options.direct() {
-            let drawn = direct.draw(config, &request, true)?;
-            theirs.steps.extend(drawn.steps);
-            theirs.pictures.push(drawn.picture);
-            pictures = same(name, pixels(&generated)?, &drawn.pixels, options)?;
+    let mut drawn = Vec::new();
+    let mut compared = ["–", "–", "–"].map(str::to_owned);
+    if let Some(direct) = options.direct() {
+        let mut theirs = Vec::new();
+        let [step, picture] = phases_by_turns(
+            usize::try_from(options.rounds)?,
+            || {
+                let ours = draw(context, &request)?;
+                let times = [ours.step, ours.picture];
+                drawn.push(ours);
+                Ok(times)
+            },
+            || {
+                let mut drawn = direct.draw(config, &request, true)?;
+                theirs.push(drawn.pixels);
+                Ok([median(&mut drawn.steps)?, drawn.picture])
+            },
+        )?;
+        let [step_ratio, picture_ratio, pictures] = &mut compared;
+        *step_ratio = step.ratio().to_string();
+        *picture_ratio = picture.ratio().to_string();
+        for (ours, theirs) in drawn.iter().zip(&theirs) {
+            *pictures = same(name, &ours.pixels, theirs, options)?;
+        }
+    } else {
+        for _ in 0..options.rounds {
+            drawn.push(draw(context, &request)?);
         }
     }
-    let (step, picture) = (median(&mut ours.steps)?, median(&mut ours.pictures)?);
-    let (mut step_ratio, mut picture_ratio) = ("–".to_owned(), "–".to_owned());
-    if options.direct.is_some() {
-        step_ratio = format!("{:.3}", step / median(&mut theirs.steps)?);
-        picture_ratio = format!("{:.3}", picture / median(&mut theirs.pictures)?);
-    }
+    let of = |time: fn(&Drawn) -> Duration| median(&mut drawn.iter().map(time).collect::<Vec<_>>());
+    let step = of(|drawn| drawn.step)?;
     Ok(format!(
-        "{:.2} | {:.1} | {:.1} | {:.2} | {picture:.2} | {step_ratio} | {picture_ratio} | {pictures}",
-        1.0 / step,
-        step * 1e3,
-        median(&mut text)? * 1e3,
-        median(&mut decoding)?,
+        "{:.2} | {:.1} | {:.1} | {:.2} | {:.2} | {}",
+        1.0 / step.as_secs_f64(),
+        step.as_secs_f64() * 1e3,
+        of(|drawn| drawn.text)?.as_secs_f64() * 1e3,
+        of(|drawn| drawn.decoding)?.as_secs_f64(),
+        of(|drawn| drawn.picture)?.as_secs_f64(),
+        compared.join(" | "),
     ))
 }
 
-fn median(times: &mut [Duration]) -> Outcome<f64> {
+fn draw(context: &mut Context, request: &ImageRequest) -> Outcome<Drawn> {
+    let mut steps = Vec::new();
+    let watch = Watch::new().on_progress(|progress| {
+        if let Progress::Sampling { step: 1.., step_time, .. } = progress {
+            steps.push(step_time);
+        }
+        ControlFlow::Continue(())
+    });
+    let begin = Instant::now();
+    let generated = context.generate_with(request, watch)?;
+    Ok(Drawn {
+        picture: begin.elapsed(),
+        step: median(&mut steps)?,
+        text: generated.timings.text_encoding,
+        decoding: generated.timings.decoding,
+        pixels: pixels(&generated)?.to_vec(),
+    })
+}
+
+fn median(times: &mut [Duration]) -> Outcome<Duration> {
     times.sort_unstable();
-    Ok(times.get(times.len() / 2).ok_or("nothing was measured")?.as_secs_f64())
+    Ok(*times.get(times.len() / 2).ok_or("nothing was measured")?)
 }

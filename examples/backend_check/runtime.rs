@@ -12,7 +12,7 @@ use std::{process::Command, time::Duration};
 /// The table's head, and the rows of all comparisons.
 pub(crate) fn print(rows: &[String]) {
     println!(
-        "\nMedians by turns. Their memory is what they say of themselves, without text encoders.\n"
+        "\nMedians by turns. Their memory is what they say of themselves: without text encoders, and without what the driver keeps; so it is no measure against ours, which is what the card has less.\n"
     );
     println!(
         "| runtime | layout | flash attention of ours | phase | ours, ms | theirs, ms | their time over ours | their memory, MB |"

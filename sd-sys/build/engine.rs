@@ -165,15 +165,37 @@ fn key(
     Ok(headers::short_hash([text.as_bytes()]))
 }
 
+/// Vector extensions of x86-64 that the engine's code needs, as `is_x86_feature_detected!` names them; none if that
+/// is not known. They are asked for before any of that code runs.
+pub(crate) fn needed_features() -> Result<String, Fail> {
+    // Another engine, or one by other options, is asked itself, later.
+    if !vars::cargo("TARGET").starts_with("x86_64")
+        || vars::lib_dir()?.is_some()
+        || vars::cmake_args()?.iter().any(|(name, _)| name.starts_with("GGML_"))
+    {
+        return Ok(String::new());
+    }
+    if !vars::native() {
+        // sd-sys/cmake/CMakeLists.txt
+        return Ok("sse4.2 avx avx2 bmi2 fma f16c".to_owned());
+    }
+    let here = processor_features();
+    let present = here.split(' ').filter_map(|feature| feature.strip_suffix("=true"));
+    Ok(present.collect::<Vec<_>>().join(" "))
+}
+
 /// A build tuned for one processor must not be reused on another that shares the folder.
 fn processor_features() -> String {
     #[cfg(target_arch = "x86_64")]
     {
         let amx = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("amx_tile"));
         format!(
-            "avx2={} fma={} f16c={} avx512f={} avx512vbmi={} avx512vnni={} avx512bf16={} \
+            "sse4.2={} avx={} avx2={} bmi2={} fma={} f16c={} avx512f={} avx512vbmi={} avx512vnni={} avx512bf16={} \
              avxvnni={} amx={amx}",
+            is_x86_feature_detected!("sse4.2"),
+            is_x86_feature_detected!("avx"),
             is_x86_feature_detected!("avx2"),
+            is_x86_feature_detected!("bmi2"),
             is_x86_feature_detected!("fma"),
             is_x86_feature_detected!("f16c"),
             is_x86_feature_detected!("avx512f"),

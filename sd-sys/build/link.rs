@@ -3,7 +3,7 @@
 use crate::{backend::Backend, engine, engine::Engine, source::Source, vars};
 use std::path::PathBuf;
 
-pub(crate) fn emit(engine: &Engine, backends: &[Backend]) {
+pub(crate) fn emit(engine: &Engine, backends: &[Backend], needed_features: &str) {
     for dir in &engine.lib_dirs {
         println!("cargo::rustc-link-search=native={}", dir.display());
     }
@@ -14,6 +14,7 @@ pub(crate) fn emit(engine: &Engine, backends: &[Backend]) {
     for name in system_libraries(backends) {
         println!("cargo::rustc-link-lib={name}");
     }
+    println!("cargo::rustc-env=SDCPP_NEEDED_FEATURES={needed_features}");
 }
 
 fn system_libraries(backends: &[Backend]) -> Vec<&'static str> {

@@ -51,7 +51,7 @@ fn build() -> Result<(), Fail> {
     };
     if linked {
         shim::build(&source)?;
-        link::emit(&engine, &backends);
+        link::emit(&engine, &backends, &engine::needed_features()?);
         link::tell_dependents(&engine, &source, &backends);
     }
     Ok(())

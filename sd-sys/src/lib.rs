@@ -16,6 +16,14 @@
 mod library;
 mod table;
 
+/// Vector extensions of x86-64 that the linked engine's code needs, as `is_x86_feature_detected!` names them, with
+/// spaces between; empty if that is not known. To be looked at before any function of the engine is called.
+#[cfg(feature = "static")]
+pub const NEEDED_FEATURES: &str = match option_env!("SDCPP_NEEDED_FEATURES") {
+    Some(features) => features,
+    None => "",
+};
+
 pub use bindings::*;
 #[cfg(feature = "dynamic")]
 pub use library::LibraryError;

@@ -357,4 +357,10 @@ impl ModelConfig {
     pub fn main_file(&self) -> Option<&Path> {
         self.model.as_deref().or(self.diffusion_model.as_deref())
     }
+
+    /// The file whose diffusion model draws: of its own, or in the whole model. Beside
+    /// [`diffusion_model`](Self::diffusion_model) a `model` is there for what else it holds.
+    pub fn diffusion_file(&self) -> Option<&Path> {
+        self.diffusion_model.as_deref().or(self.model.as_deref())
+    }
 }

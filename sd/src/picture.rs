@@ -226,6 +226,8 @@ pub fn open_picture(path: impl AsRef<Path>) -> Result<DynamicImage> {
     let mut reader =
         ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
     let mut limits = image::Limits::default();
+    // What the largest of them takes, with four channels of 16 bits.
+    limits.max_alloc = Some(u64::from(MAX_SIDE).pow(2) * 8);
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     reader.limits(limits);
     reader.decode().map_err(codec)

@@ -34,7 +34,7 @@ impl Base {
         if model.main_file().is_none() {
             config.model.clone_from(&settings.model_path);
         }
-        let main = config.main_file().ok_or_else(|| {
+        let main = config.diffusion_file().ok_or_else(|| {
             invalid("model", "not set", "--model, --diffusion-model, or SD_MODEL_PATH")
         })?;
         let preset = Preset::for_model(main)?;

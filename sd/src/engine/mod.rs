@@ -163,6 +163,10 @@ impl Engine {
         static LINKED: OnceCell<Engine> = OnceCell::new();
         LINKED
             .get_or_try_init(|| {
+                // Before any of its code runs.
+                check_features(|feature| {
+                    sdcpp_sys::NEEDED_FEATURES.split(' ').any(|needed| needed == feature.name)
+                })?;
                 let engine = Self::of(sdcpp_sys::Table::linked()?);
                 // First, as the check makes ggml look for devices, of which it says something.
                 engine.route_stray_log_lines();
@@ -199,35 +203,14 @@ impl Engine {
         unsafe { (self.table.set_default_log)(Some(log::stray_line)) }
     }
 
-    /// An engine built for AVX2 or AVX-512 dies of SIGILL on a processor without.
+    /// An engine built for AVX2 or AVX-512 dies of SIGILL on a processor without. Of one that was opened at run
+    /// time only its own word is there, for which some of its code runs.
     #[cfg(any(feature = "static", feature = "dynamic"))]
     fn check_processor(&self) -> Result<()> {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let built_for = self.system_info();
-            let missing = [
-                ("AVX512_BF16 = 1", "avx512bf16", is_x86_feature_detected!("avx512bf16")),
-                ("AVX512_VNNI = 1", "avx512vnni", is_x86_feature_detected!("avx512vnni")),
-                ("AVX512_VBMI = 1", "avx512vbmi", is_x86_feature_detected!("avx512vbmi")),
-                ("AVX512 = 1", "avx512f", is_x86_feature_detected!("avx512f")),
-                ("AVX_VNNI = 1", "avxvnni", is_x86_feature_detected!("avxvnni")),
-                ("AVX2 = 1", "avx2", is_x86_feature_detected!("avx2")),
-                ("FMA = 1", "fma", is_x86_feature_detected!("fma")),
-                ("F16C = 1", "f16c", is_x86_feature_detected!("f16c")),
-            ]
-            .into_iter()
-            .find(|(flag, _, here)| built_for.contains(flag) && !here);
-            if let Some((_, feature, _)) = missing {
-                return Err(Error::Unsupported {
-                    what: "the engine on this processor".to_owned(),
-                    reason: format!(
-                        "it was built for {feature}, which this one lacks; build it here, or \
-                         without the feature `native`"
-                    ),
-                });
-            }
-        }
-        Ok(())
+        let built_for = self.system_info();
+        check_features(|feature| {
+            feature.engine_name.is_some_and(|name| built_for.contains(&format!("{name} = 1")))
+        })
     }
 
     /// Upstream version of the engine.
@@ -248,11 +231,14 @@ impl Engine {
         unsafe { text((self.table.system_info)()) }
     }
 
-    /// Physical processor cores: the default number of threads.
+    /// Physical processor cores, or fewer if the process may not use them all, as in a container or beneath
+    /// `taskset`: the default number of threads. On Windows an estimate: half of the logical ones, where there
+    /// are more than four.
     pub fn physical_cores(&self) -> u32 {
         // SAFETY: has no arguments and no preconditions.
         let cores = unsafe { (self.table.physical_cores)() };
-        u32::try_from(cores).unwrap_or(1).clamp(1, 1024)
+        let usable = std::thread::available_parallelism().map_or(1024, |count| count.get());
+        usable_cores(cores, usable)
     }
 
     /// The devices this build can compute on, with their memory. Needs no model.
@@ -315,6 +301,64 @@ impl Engine {
             )),
         }
     }
+}
+
+/// A vector extension that engines are built for.
+#[cfg(any(feature = "static", feature = "dynamic"))]
+struct Feature {
+    /// As `is_x86_feature_detected!` has it.
+    name: &'static str,
+    /// As [`Engine::system_info`] has it, if it does.
+    engine_name: Option<&'static str>,
+    here: bool,
+}
+
+/// That this processor has all of the features that are needed.
+#[cfg(any(feature = "static", feature = "dynamic"))]
+fn check_features(needed: impl Fn(&Feature) -> bool) -> Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    let features = {
+        macro_rules! features {
+            ($($name:tt $engine_name:expr;)*) => {
+                [$(Feature {
+                    name: $name,
+                    engine_name: $engine_name,
+                    here: is_x86_feature_detected!($name),
+                }),*]
+            };
+        }
+        features! {
+            "avx512bf16" Some("AVX512_BF16");
+            "avx512vnni" Some("AVX512_VNNI");
+            "avx512vbmi" Some("AVX512_VBMI");
+            "avx512f" Some("AVX512");
+            "avxvnni" Some("AVX_VNNI");
+            "avx2" Some("AVX2");
+            "fma" Some("FMA");
+            "f16c" Some("F16C");
+            "bmi2" None;
+            "avx" None;
+            "sse4.2" None;
+        }
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let features: [Feature; 0] = [];
+    match features.iter().find(|feature| !feature.here && needed(feature)) {
+        Some(missing) => Err(Error::Unsupported {
+            what: "the engine on this processor".to_owned(),
+            reason: format!(
+                "it was built for {}, which this one lacks; build it here, or without the feature `native`",
+                missing.name
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What the engine counts, as far as it can be true, and what the process may use at once.
+fn usable_cores(cores: i32, usable: usize) -> u32 {
+    let usable = u32::try_from(usable).unwrap_or(u32::MAX).clamp(1, 1024);
+    u32::try_from(cores).unwrap_or(1).clamp(1, usable)
 }
 
 /// Copies a C string; NULL is empty, and bytes that are not UTF-8 are replaced.

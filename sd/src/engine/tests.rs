@@ -286,6 +286,63 @@ fn the_linked_engine_names_every_enum_value_as_we_do() {
     assert_eq!(LoraApplyMode::ALL.len() as i32, LoraApplyMode::AUTO);
 }
 
+#[cfg(all(feature = "static", target_arch = "x86_64"))]
+#[test]
+fn what_the_linked_engine_needs_is_known_before_it_runs() {
+    let needed = sdcpp_sys::NEEDED_FEATURES;
+    let built_for = crate::Engine::linked().unwrap().system_info();
+    // None for an engine that was not built by this project's own options.
+    for (feature, name) in [("avx2", "AVX2 = 1"), ("fma", "FMA = 1"), ("avx512f", "AVX512 = 1")] {
+        let is_needed = needed.split(' ').any(|known| known == feature);
+        assert!(
+            needed.is_empty() || is_needed == built_for.contains(name),
+            "{feature}: {built_for}"
+        );
+    }
+}
+
+#[cfg(all(any(feature = "static", feature = "dynamic"), target_arch = "x86_64"))]
+#[test]
+fn a_feature_that_the_processor_lacks_is_told_by_name() {
+    use super::check_features;
+    assert!(check_features(|_| false).is_ok());
+    assert!(check_features(|feature| feature.here).is_ok());
+    // Some processor has all of them.
+    if let Err(error) = check_features(|feature| !feature.here) {
+        assert!(error.to_string().contains("it was built for "), "{error}");
+    }
+}
+
+#[test]
+fn cores_that_the_process_may_not_use_do_not_count() {
+    use super::usable_cores;
+    assert_eq!(usable_cores(8, 16), 8);
+    assert_eq!(usable_cores(48, 4), 4);
+    assert_eq!(usable_cores(2, 1), 1);
+    for nonsense in [0, -1, i32::MIN] {
+        assert_eq!(usable_cores(nonsense, 16), 1);
+    }
+    assert_eq!(usable_cores(i32::MAX, usize::MAX), 1024);
+    assert_eq!(usable_cores(4, 0), 1);
+}
+
+/// As its folder for each core tells, where the system has one.
+#[cfg(all(feature = "static", target_os = "linux"))]
+#[test]
+fn physical_cores_are_those_that_the_system_tells() {
+    let mut siblings = std::collections::BTreeSet::new();
+    for cpu in 0.. {
+        let file = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings");
+        let Ok(text) = std::fs::read_to_string(file) else { break };
+        siblings.insert(text);
+    }
+    let usable = std::thread::available_parallelism().unwrap().get();
+    if !siblings.is_empty() {
+        let cores = crate::Engine::linked().unwrap().physical_cores();
+        assert_eq!(cores as usize, siblings.len().min(usable));
+    }
+}
+
 #[cfg(feature = "static")]
 #[test]
 fn the_linked_engine_knows_itself_and_its_devices() {

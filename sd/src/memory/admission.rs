@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// How far an estimate may be above what is needed. An attempt that fails is better than a refusal
 /// without need, so that only more than this is refused.
 const MARGIN: f64 = 1.3;
+/// Where there is another way, as to open one model after the other, whatever may not fit is refused: the system
+/// ends a process that takes more than there is, and does not tell it before.
+const NO_MARGIN: f64 = 1.0;
 /// Address space that the engine takes and hardly uses, at the least: tables for the graph of each
 /// part, the stack of a call. Counts towards limits on address space and data alone. Measured: 580 to
 /// 800 MiB, with those of the program around it.
@@ -43,7 +46,7 @@ impl Admission {
         };
         let admission = Self { facts: Some(facts), loaded: BTreeMap::new() };
         let doing = format!("loading {}", main_file(config).display());
-        admission.compare(engine, config, &weights, &doing)?;
+        admission.compare(engine, config, &weights, &doing, MARGIN)?;
         Ok(admission)
     }
 
@@ -80,7 +83,7 @@ impl Admission {
         let Some(facts) = &self.facts else { return Ok(()) };
         let estimate = MemoryEstimate::new(facts, job);
         let doing = format!("{doing} with {}", main_file(config).display());
-        self.compare(engine, config, &estimate, &doing)?;
+        self.compare(engine, config, &estimate, &doing, MARGIN)?;
         // The engine is about to load what it has not yet. Should it stop before, too little is
         // asked for next time, and never too much.
         for part in &estimate.weights {
@@ -96,12 +99,13 @@ impl Admission {
         config: &ModelConfig,
         estimate: &MemoryEstimate,
         doing: &str,
+        margin: f64,
     ) -> Result<()> {
         let devices = engine.devices()?;
         let needs = estimate.still_by_device(config, &devices, &self.loaded);
         for need in &needs {
             let Some((needed, available)) = numbers(need, config, &devices) else { continue };
-            if needed as f64 / MARGIN > available as f64 {
+            if needed as f64 / margin > available as f64 {
                 return Err(Error::InsufficientMemory {
                     doing: doing.to_owned(),
                     device: need.device.clone(),
@@ -113,6 +117,21 @@ impl Admission {
         tracing::debug!(needed = estimate.peak(), ?needs, "memory by estimate");
         Ok(())
     }
+}
+
+/// Checks that a model would fit beside what there is, with a picture: surely, and not only perhaps.
+pub(crate) fn check_room(
+    engine: &Engine,
+    config: &ModelConfig,
+    request: &ImageRequest,
+) -> Result<()> {
+    if engine.mock || !config.memory_check {
+        return Ok(());
+    }
+    let Some(facts) = ModelFacts::of(config)? else { return Ok(()) };
+    let estimate = MemoryEstimate::new(&facts, &Job::of_image(request));
+    let doing = format!("opening {} beside another", main_file(config).display());
+    Admission::default().compare(engine, config, &estimate, &doing, NO_MARGIN)
 }
 
 /// What a device needs, and what it has; none if it does not tell, or the engine fits itself in.

@@ -17,7 +17,7 @@ mod model;
 mod needs;
 mod placement;
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, check_room};
 pub use available::{AvailableMemory, ProcessMemory};
 pub use estimate::{MemoryEstimate, PartMemory};
 pub use placement::DeviceMemory;

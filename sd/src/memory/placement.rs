@@ -169,7 +169,15 @@ impl PartDevices {
     }
 
     pub(crate) fn any_on_processor(&self) -> bool {
-        [&self.text_encoder, &self.diffusion, &self.vae].iter().any(|part| part.on_processor)
+        self.all().iter().any(|part| part.on_processor)
+    }
+
+    pub(crate) fn all_on_processor(&self) -> bool {
+        self.all().iter().all(|part| part.on_processor)
+    }
+
+    fn all(&self) -> [&PartDevice; 3] {
+        [&self.text_encoder, &self.diffusion, &self.vae]
     }
 }
 

@@ -155,12 +155,17 @@ impl ModelFile {
     /// the text encoders.
     ///
     /// # Errors
-    /// A [`Mismatch`]; of a pickle checkpoint nothing can be said, so it fits.
+    /// A [`Mismatch`]; of a pickle checkpoint nothing can be said, so a pickle fits, and an embedding fits a
+    /// pickle.
     pub fn embedding_fits(&self, base: &Self) -> Result<(), Mismatch> {
-        if self.format() == ModelFormat::Pickle || base.format() == ModelFormat::Pickle {
+        if self.format() == ModelFormat::Pickle {
             return Ok(());
         }
+        // The engine has no check of its own for what is no embedding at all.
         self.expect(Architecture::Embedding, "embedding")?;
+        if base.format() == ModelFormat::Pickle {
+            return Ok(());
+        }
         let family = base.architecture();
         let widths: &[u64] = match family {
             a if a.is_sd1() => &[768],

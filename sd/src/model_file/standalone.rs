@@ -177,11 +177,14 @@ fn autoencoder(names: &Names<'_>) -> Option<Architecture> {
     Some(Architecture::Vae(kind))
 }
 
-/// Vectors as wide as a CLIP's, and nothing else.
+/// Vectors of floats as wide as a CLIP's, and nothing else.
 fn embedding(tensors: &[TensorInfo]) -> Option<Architecture> {
     const MOST_TENSORS: usize = 4;
     let vector = |t: &TensorInfo| {
-        t.shape.len() <= 2 && matches!(t.shape.last(), Some(768 | 1024 | 1280)) && t.inner(1) <= 512
+        !t.tensor_type().is_integer()
+            && t.shape.len() <= 2
+            && matches!(t.shape.last(), Some(768 | 1024 | 1280))
+            && t.inner(1) <= 512
     };
     (tensors.len() <= MOST_TENSORS && !tensors.is_empty() && tensors.iter().all(vector))
         .then_some(Architecture::Embedding)

@@ -50,6 +50,12 @@ impl TensorType {
         self.bits() < 16.0 && !self.name.starts_with(['i', 'u', 'b']) || self.name.starts_with("iq")
     }
 
+    /// Whether they are whole numbers, which nothing is multiplied with.
+    pub(super) fn is_integer(self) -> bool {
+        let whole = self.name.starts_with('i') && !self.name.starts_with("iq");
+        whole || self.name.starts_with('u') || self.name == "bool"
+    }
+
     /// ggml's number: sizes of the `block_*` structs of ggml-common.h.
     pub(super) fn from_ggml(kind: u32) -> Option<Self> {
         let (name, block, bytes) = match kind {

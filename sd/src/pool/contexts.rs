@@ -1,7 +1,9 @@
 //! The pool of models in this process.
 
 use super::{Pool, PoolOptions};
-use crate::{Context, DeviceKind, Engine, LoraApplyMode, ModelConfig, Result, Watch};
+use crate::{
+    Context, Device, Engine, LoraApplyMode, ModelConfig, Result, Watch, memory::PartDevices,
+};
 use std::ops::ControlFlow;
 
 /// A pool of [`Context`]s of one configuration, in this process.
@@ -73,18 +75,12 @@ fn open_whole(engine: &Engine, config: &ModelConfig, mut watch: Watch<'_>) -> Re
 
 /// The configuration of each of `size` models side by side on `engine`, as [`ContextPool`] says.
 pub(crate) fn shared_out(engine: &Engine, config: ModelConfig, size: usize) -> Result<ModelConfig> {
-    share_of(config, size, engine.physical_cores(), || has_gpu(engine))
+    Ok(share_of(config, size, engine.physical_cores(), &engine.devices()?))
 }
 
-fn share_of(
-    mut config: ModelConfig,
-    size: usize,
-    cores: u32,
-    has_gpu: impl FnOnce() -> Result<bool>,
-) -> Result<ModelConfig> {
-    let chosen = config.backend.as_deref().map(str::trim);
-    if !chosen.is_some_and(|backend| backend.eq_ignore_ascii_case("cpu")) && has_gpu()? {
-        return Ok(config);
+fn share_of(mut config: ModelConfig, size: usize, cores: u32, devices: &[Device]) -> ModelConfig {
+    if !PartDevices::of(&config, devices).all_on_processor() {
+        return config;
     }
     let size = u32::try_from(size).unwrap_or(u32::MAX).max(1);
     config.threads = config.threads.or(Some((cores / size).max(1)));
@@ -93,23 +89,33 @@ fn share_of(
     if !merges {
         config.mmap = config.mmap.or(Some(true));
     }
-    Ok(config)
-}
-
-fn has_gpu(engine: &Engine) -> Result<bool> {
-    let is_gpu = |kind| matches!(kind, DeviceKind::Gpu | DeviceKind::IntegratedGpu);
-    Ok(engine.devices()?.iter().any(|device| is_gpu(device.kind)))
+    config
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CancelToken, Error, mock};
+    use crate::{CancelToken, DeviceKind, Error, mock};
     use std::time::Duration;
+
+    fn devices(kinds: &[(&str, DeviceKind)]) -> Vec<Device> {
+        let device = |(name, kind): &(&str, DeviceKind)| Device {
+            name: (*name).to_owned(),
+            description: String::new(),
+            kind: *kind,
+            memory_free: 0,
+            memory_total: 0,
+        };
+        kinds.iter().map(device).collect()
+    }
+
+    fn processor() -> Vec<Device> {
+        devices(&[("CPU", DeviceKind::Cpu)])
+    }
 
     #[test]
     fn weights_are_mapped_unless_that_changes_something() {
-        let mapped = |config| share_of(config, 2, 4, || Ok(false)).unwrap().mmap;
+        let mapped = |config| share_of(config, 2, 4, &processor()).mmap;
         let config = || ModelConfig::new("any");
         assert_eq!(mapped(config()), Some(true));
         assert_eq!(mapped(config().backend("cpu")), Some(true));
@@ -135,17 +141,22 @@ mod tests {
         let pool = ContextPool::open(&mock::engine(), config.clone(), PoolOptions::default());
         let context = pool.unwrap().acquire(Duration::from_secs(60)).unwrap();
         assert_eq!(context.config().threads, Some(1));
-        let threads = |config: &ModelConfig, size| {
-            share_of(config.clone(), size, 8, || Ok(false)).unwrap().threads
-        };
+        let threads =
+            |config: &ModelConfig, size| share_of(config.clone(), size, 8, &processor()).threads;
         assert_eq!(threads(&config, 1), Some(8));
         assert_eq!(threads(&config, 3), Some(2));
         assert_eq!(threads(&config, 1024), Some(1));
         assert_eq!(threads(&config.clone().threads(3), 2), Some(3));
-        let on_gpu = share_of(config.clone(), 2, 8, || Ok(true)).unwrap();
-        assert_eq!((on_gpu.threads, on_gpu.mmap), (None, None));
-        let told = share_of(config.backend("CPU "), 2, 8, || Ok(true)).unwrap();
-        assert_eq!((told.threads, told.mmap), (Some(4), Some(true)));
+        let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
+        let beside_gpu = |config: ModelConfig| {
+            let share = share_of(config, 2, 8, &both);
+            (share.threads, share.mmap)
+        };
+        assert_eq!(beside_gpu(config.clone()), (None, None));
+        assert_eq!(beside_gpu(config.clone().backend("cpu,vae=cuda0")), (None, None));
+        for all in ["CPU ", "all=cpu", "diffusion=cpu,te=cpu,vae=cpu"] {
+            assert_eq!(beside_gpu(config.clone().backend(all)), (Some(4), Some(true)), "{all}");
+        }
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl TunedFile {
         self
     }
 
-    /// Writes it, as a whole or not at all. Makes its folder if there is none.
+    /// Writes it, as a whole or not at all. Makes its folder if there is none, and leaves a link to it a link.
     ///
     /// Two programs that write a file in the same moment know nothing of each other: what the later one
     /// writes is there.
@@ -153,18 +153,31 @@ impl TunedFile {
     pub fn save(&self) -> Result<()> {
         let io = |source| self.unwritable(source);
         let document = json!({ "version": VERSION, "entries": self.entries });
-        let mut file = self.beside()?;
+        let target = self.target();
+        let mut file = beside(&target).map_err(io)?;
         writeln!(file, "{document:#}").map_err(io)?;
         file.as_file().sync_all().map_err(io)?;
-        file.into_temp_path().persist(&self.path).map_err(|error| io(error.error))
+        file.into_temp_path().persist(target).map_err(|error| io(error.error))
     }
 
-    /// Whether it could be written, for who is about to spend minutes on it. Nothing stays: a file is made
-    /// in its folder, or in the nearest one that there is, and removed at once.
+    /// Whether it could be written, for who is about to spend minutes on it. A file that there is gets the
+    /// contents that it has, as saving writes them: a folder that anybody may write to need not let others'
+    /// files be replaced, nor a container a file that is mounted into it. Otherwise nothing stays: a file is
+    /// made in its folder, or in the nearest one that there is, and removed at once.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn check_writable(&self) -> Result<()> {
+        let target = self.target();
+        if target.is_file() {
+            let replaced = fs::read(&target).and_then(|contents| {
+                let mut file = beside(&target)?;
+                file.write_all(&contents)?;
+                file.as_file().sync_all()?;
+                file.into_temp_path().persist(&target).map_err(|error| error.error)
+            });
+            return replaced.map_err(|source| self.unwritable(source));
+        }
         // A link that leads nowhere is there too, and nothing can be made in it.
         let nearest = self
             .path
@@ -176,16 +189,20 @@ impl TunedFile {
         made.map(drop).map_err(|source| self.unwritable(source))
     }
 
-    /// A new file in its folder.
-    fn beside(&self) -> Result<tempfile::NamedTempFile> {
-        let made = self.path.parent().map_or(Ok(()), fs::create_dir_all);
-        made.and_then(|()| whole_file::beside(&self.path, ".json"))
-            .map_err(|source| self.unwritable(source))
+    /// Where a link leads, if it is one.
+    fn target(&self) -> PathBuf {
+        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
 
     fn unwritable(&self, source: io::Error) -> Error {
         Error::io(format!("write {}", self.path.display()), source)
     }
+}
+
+/// A new file in the folder of this one.
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    whole_file::beside(path, ".json")
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<TunedEntry>> {
@@ -305,6 +322,25 @@ mod tests {
         there.check_writable().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of another");
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 1);
+    }
+
+    /// As of somebody whose settings lie in a folder of their own.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let (folder, path) = in_folder();
+        let (real, link) = (folder.path().join("real.json"), folder.path().join("link.json"));
+        let mut file = TunedFile::open_or_new(&real).unwrap();
+        file.save().unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        file = TunedFile::open(&link).unwrap();
+        file.put(entry("a", 4));
+        file.check_writable().unwrap();
+        assert_eq!(TunedFile::open(&real).unwrap().entries(), []);
+        file.save().unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(TunedFile::open(&real).unwrap().entries(), [entry("a", 4)]);
+        assert!(!path.exists());
     }
 
     #[test]

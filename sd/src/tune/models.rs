@@ -13,7 +13,8 @@ pub(super) struct Models<M, F> {
     most: usize,
 }
 
-impl<M: Model, F: FnMut(&ModelConfig, Watch<'_>) -> Result<M>> Models<M, F> {
+impl<M: Model, F: FnMut(&ModelConfig, Watch<'_>, bool) -> Result<M>> Models<M, F> {
+    /// `open` is told whether another model is open.
     pub(super) fn new(open: F) -> Self {
         Self { open, loaded: Vec::new(), most: 2 }
     }
@@ -64,7 +65,7 @@ impl<M: Model, F: FnMut(&ModelConfig, Watch<'_>) -> Result<M>> Models<M, F> {
                 if self.most == 1 {
                     self.loaded.clear();
                 }
-                let mut model = (self.open)(config, session.watch())?;
+                let mut model = (self.open)(config, session.watch(), !self.loaded.is_empty())?;
                 model.generate_with(request, session.watch())?;
                 (config.clone(), model)
             }

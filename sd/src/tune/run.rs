@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Context, Engine, Error, ImageRequest, Model, ModelConfig, Preset, Result, Timings, Watch,
-    setters::setters, validate,
+    memory, setters::setters, validate,
 };
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -82,7 +82,7 @@ impl Tune {
     /// Those of [`Preset::for_model`].
     pub fn request_for(config: &ModelConfig) -> Result<ImageRequest> {
         let mut request = ImageRequest::new("a lighthouse at dusk");
-        if let Some(path) = config.main_file() {
+        if let Some(path) = config.diffusion_file() {
             Preset::for_model(path)?.apply_to_request(&mut request);
         }
         Ok(request.steps(STEPS).seed(42))
@@ -155,7 +155,12 @@ impl Tune {
         let candidates = self.candidates(engine)?;
         let request = self.request_or_default()?;
         let subject = Subject::of(engine, &self.config, (request.width, request.height))?;
-        let open = |config: &ModelConfig, watch: Watch<'_>| Context::open(engine, config, watch);
+        let open = |config: &ModelConfig, watch: Watch<'_>, others: bool| {
+            if others {
+                memory::check_room(engine, config, &request)?;
+            }
+            Context::open(engine, config, watch)
+        };
         let search = Search {
             base: &self.config,
             request: &request,
@@ -184,7 +189,7 @@ pub(super) struct Search<'a, M, F, T> {
 impl<M, F, T> Search<'_, M, F, T>
 where
     M: Model,
-    F: FnMut(&ModelConfig, Watch<'_>) -> Result<M>,
+    F: FnMut(&ModelConfig, Watch<'_>, bool) -> Result<M>,
     T: FnMut(TuneProgress<'_>),
 {
     pub(super) fn run(mut self, subject: Subject, candidates: &[Candidate]) -> Result<TuneReport> {

@@ -134,7 +134,29 @@ impl Cores {
 fn processor(devices: &[Device]) -> String {
     let cpu = devices.iter().find(|device| device.kind == DeviceKind::Cpu);
     let description = cpu.map(|device| device.description.trim()).unwrap_or_default();
-    if description.is_empty() { std::env::consts::ARCH } else { description }.to_owned()
+    if !description.is_empty() && description != "CPU" {
+        return description.to_owned();
+    }
+    // What Linux on ARM tells of itself; the engine looks for another line there.
+    let told = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let known = arm_processor(&told);
+    if known.is_empty() { std::env::consts::ARCH.to_owned() } else { known }
+}
+
+/// The implementers and parts of the kinds of core that there are, from `/proc/cpuinfo` on ARM: empty elsewhere.
+fn arm_processor(told: &str) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for line in told.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let known = ["CPU implementer", "CPU variant", "CPU part", "CPU revision"];
+        if known.contains(&name.trim()) {
+            words.push(value.trim());
+        }
+    }
+    let mut kinds: Vec<_> = words.chunks(4).map(|kind| kind.join(" ")).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds.join(", ")
 }
 
 /// The version, commit and instruction sets, on one line.
@@ -162,7 +184,7 @@ struct ModelKind {
 
 impl ModelKind {
     fn of(engine: &Engine, config: &ModelConfig) -> Result<Self> {
-        let mut kind = match config.main_file() {
+        let mut kind = match config.diffusion_file() {
             Some(path) if !engine.mock => Self::of_file(&ModelFile::open(path)?),
             _ => Self {
                 architecture: "mock".to_owned(),
@@ -205,7 +227,7 @@ impl ModelKind {
 
 /// Whether the diffusion model is, or may be, a U-Net.
 pub(super) fn may_have_unet(engine: &Engine, config: &ModelConfig) -> Result<bool> {
-    let Some(path) = config.main_file().filter(|_| !engine.mock) else { return Ok(true) };
+    let Some(path) = config.diffusion_file().filter(|_| !engine.mock) else { return Ok(true) };
     let architecture = ModelFile::open(path)?.architecture();
     Ok(architecture.is_unet() || !architecture.has_diffusion_model())
 }
@@ -231,6 +253,23 @@ mod tests {
         ] {
             assert_eq!(side(size), expected, "{size:?}");
         }
+    }
+
+    #[test]
+    fn arm_processors_are_told_apart() {
+        let core = |part: &str| {
+            format!(
+                "processor\t: 0\nBogoMIPS\t: 108.00\nCPU implementer\t: 0x41\nCPU architecture: 8\n\
+                 CPU variant\t: 0x0\nCPU part\t: {part}\nCPU revision\t: 3\n\n"
+            )
+        };
+        let pi4 = core("0xd08").repeat(4);
+        assert_eq!(arm_processor(&pi4), "0x41 0x0 0xd08 3");
+        assert_ne!(arm_processor(&core("0xd0b").repeat(4)), arm_processor(&pi4));
+        let two_kinds = core("0xd0b") + &core("0xd08") + &core("0xd0b");
+        assert_eq!(arm_processor(&two_kinds), "0x41 0x0 0xd08 3, 0x41 0x0 0xd0b 3");
+        assert_eq!(arm_processor("processor\t: 0\nmodel name\t: another\n"), "");
+        assert_eq!(arm_processor(""), "");
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn tune(
         base: &base,
         request: &ImageRequest::new("x"),
         turns: 5,
-        models: Models::new(|config: &ModelConfig, _: Watch<'_>| {
+        models: Models::new(|config: &ModelConfig, _: Watch<'_>, _: bool| {
             machine.open.fetch_add(1, Relaxed);
             machine.opened.fetch_add(1, Relaxed);
             let machine = Arc::clone(machine);

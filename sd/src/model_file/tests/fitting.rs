@@ -224,5 +224,19 @@ fn control_nets_and_embeddings() {
     assert!(matches!(mismatch, Mismatch::Shape { .. }), "{mismatch}");
     assert!(matches!(embedding(768).embedding_fits(&flux()), Err(Mismatch::Family { .. })));
     assert_eq!(embedding(1024).embedding_family(), Some(Architecture::Sd2));
+    // The engine would write these past a buffer, or end the process over them.
+    let made = Made::new();
+    let cube = seen(&[("emb_params", &[3, 1, 768])]);
+    let whole = made.file_of("i64.safetensors", "I64", &[("emb_params", &[3, 768])], None);
+    let pickle = made.path("m.ckpt");
+    std::fs::write(&pickle, b"\x80\x02}q\x00.").unwrap();
+    let pickle = ModelFile::open(pickle).unwrap();
+    for odd in [cube, ModelFile::open(whole).unwrap()] {
+        for base in [&sdxl(), &pickle] {
+            let told = odd.embedding_fits(base).unwrap_err();
+            assert!(matches!(told, Mismatch::WrongKind { .. }), "{told}");
+        }
+    }
+    assert_eq!(embedding(768).embedding_fits(&pickle), Ok(()));
     assert_eq!(sdxl().embedding_family(), None);
 }
