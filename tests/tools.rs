@@ -58,6 +58,33 @@ fn enlarging_is_stopped_between_tiles_and_goes_on() {
     assert!(again.image.as_bytes() == whole.image.as_bytes());
 }
 
+/// In a process of its own, as what other tests allocate would count.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn a_stop_leaves_none_of_the_memory_for_a_tile() {
+    if !common::alone("a_stop_leaves_none_of_the_memory_for_a_tile") {
+        return;
+    }
+    const MIB: usize = 1 << 20;
+    let mut upscaler = Upscaler::new(upscaler(2).tile_size(64)).unwrap();
+    let picture = test_picture(160, 160);
+    drop(upscaler.upscale(picture.clone()).unwrap());
+    let before = common::Memory::now().in_use_bytes;
+    let mut between_tiles = 0;
+    let stop = Watch::new().on_progress(|event| match event {
+        Progress::Upscaling { tile: 2.., .. } => {
+            between_tiles = common::Memory::now().in_use_bytes;
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(upscaler.upscale_with(picture, stop).unwrap_err().is_stopped());
+    let after = common::Memory::now().in_use_bytes;
+    println!("{before} before, {between_tiles} between two tiles, {after} after");
+    assert!(between_tiles > before + 4 * MIB, "a tile takes memory");
+    assert!(after < before + MIB, "{before} → {after}");
+}
+
 #[test]
 fn a_model_that_enlarges_nothing_is_refused() {
     let error = Upscaler::new(UpscalerConfig::new(demo_files().1)).unwrap_err();

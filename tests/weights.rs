@@ -135,6 +135,27 @@ fn two_embeddings_each_have_their_word() {
     assert!(draw_alone("one embedding", alone, &both) != both_words);
 }
 
+/// In a process of its own, as what other tests allocate would count.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn memory_for_reading_an_embedding_is_given_back() {
+    if !common::alone("memory_for_reading_an_embedding_is_given_back") {
+        return;
+    }
+    let file = models::embedding(Embedding { encoders: TextEncoders::Sd1, vectors: 1 }).unwrap();
+    let config = family_config(UNetFamily::Sd1).embedding("sks", file);
+    let mut request = unet_request().steps(1).cfg_scale(1.0);
+    request.prompt = "a sks cat".to_owned();
+    let draw = || {
+        Context::new(&config).unwrap().generate(&request).unwrap();
+        common::Memory::now().in_use_bytes
+    };
+    let (first, second) = (draw(), draw());
+    println!("{first} bytes after one context, {second} after two");
+    // The engine takes 100 MiB to read one.
+    assert!(second < first + (10 << 20), "{first} → {second}");
+}
+
 #[test]
 fn an_embedding_for_another_width_is_refused() {
     let wide = Embedding { encoders: TextEncoders::Sd2, vectors: 1 };

@@ -360,6 +360,16 @@ impl ModelConfig {
 
     /// The file whose diffusion model draws: of its own, or in the whole model. Beside
     /// [`diffusion_model`](Self::diffusion_model) a `model` is there for what else it holds.
+    ///
+    /// ```
+    /// # use sdcpp::ModelConfig;
+    /// # use std::path::Path;
+    /// let mut config = ModelConfig::new("encoders.gguf");
+    /// assert_eq!(config.diffusion_file(), Some(Path::new("encoders.gguf")));
+    /// config.diffusion_model = Some("unet.gguf".into());
+    /// assert_eq!(config.diffusion_file(), Some(Path::new("unet.gguf")));
+    /// assert_eq!(config.main_file(), Some(Path::new("encoders.gguf")));
+    /// ```
     pub fn diffusion_file(&self) -> Option<&Path> {
         self.diffusion_model.as_deref().or(self.model.as_deref())
     }

@@ -3,6 +3,7 @@
 //! - [`Engine`]: the table and what can be asked without a model;
 //! - `call`: one call, its hooks and its report;
 //! - `context`: a loaded model;
+//! - `features`: what the processor must have;
 //! - `images`: pixels the engine allocated;
 //! - `params`: Rust structs as the engine's.
 
@@ -10,6 +11,8 @@ mod call;
 mod context;
 #[cfg(feature = "dynamic")]
 pub(crate) mod driver;
+#[cfg(any(feature = "static", feature = "dynamic"))]
+mod features;
 mod images;
 #[cfg(feature = "dynamic")]
 mod library;
@@ -164,7 +167,7 @@ impl Engine {
         LINKED
             .get_or_try_init(|| {
                 // Before any of its code runs.
-                check_features(|feature| {
+                features::check(|feature| {
                     sdcpp_sys::NEEDED_FEATURES.split(' ').any(|needed| needed == feature.name)
                 })?;
                 let engine = Self::of(sdcpp_sys::Table::linked()?);
@@ -208,7 +211,7 @@ impl Engine {
     #[cfg(any(feature = "static", feature = "dynamic"))]
     fn check_processor(&self) -> Result<()> {
         let built_for = self.system_info();
-        check_features(|feature| {
+        features::check(|feature| {
             feature.engine_name.is_some_and(|name| built_for.contains(&format!("{name} = 1")))
         })
     }
@@ -300,58 +303,6 @@ impl Engine {
                 "ECMAScript regular expressions",
             )),
         }
-    }
-}
-
-/// A vector extension that engines are built for.
-#[cfg(any(feature = "static", feature = "dynamic"))]
-struct Feature {
-    /// As `is_x86_feature_detected!` has it.
-    name: &'static str,
-    /// As [`Engine::system_info`] has it, if it does.
-    engine_name: Option<&'static str>,
-    here: bool,
-}
-
-/// That this processor has all of the features that are needed.
-#[cfg(any(feature = "static", feature = "dynamic"))]
-fn check_features(needed: impl Fn(&Feature) -> bool) -> Result<()> {
-    #[cfg(target_arch = "x86_64")]
-    let features = {
-        macro_rules! features {
-            ($($name:tt $engine_name:expr;)*) => {
-                [$(Feature {
-                    name: $name,
-                    engine_name: $engine_name,
-                    here: is_x86_feature_detected!($name),
-                }),*]
-            };
-        }
-        features! {
-            "avx512bf16" Some("AVX512_BF16");
-            "avx512vnni" Some("AVX512_VNNI");
-            "avx512vbmi" Some("AVX512_VBMI");
-            "avx512f" Some("AVX512");
-            "avxvnni" Some("AVX_VNNI");
-            "avx2" Some("AVX2");
-            "fma" Some("FMA");
-            "f16c" Some("F16C");
-            "bmi2" None;
-            "avx" None;
-            "sse4.2" None;
-        }
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let features: [Feature; 0] = [];
-    match features.iter().find(|feature| !feature.here && needed(feature)) {
-        Some(missing) => Err(Error::Unsupported {
-            what: "the engine on this processor".to_owned(),
-            reason: format!(
-                "it was built for {}, which this one lacks; build it here, or without the feature `native`",
-                missing.name
-            ),
-        }),
-        None => Ok(()),
     }
 }
 

@@ -304,11 +304,11 @@ fn what_the_linked_engine_needs_is_known_before_it_runs() {
 #[cfg(all(any(feature = "static", feature = "dynamic"), target_arch = "x86_64"))]
 #[test]
 fn a_feature_that_the_processor_lacks_is_told_by_name() {
-    use super::check_features;
-    assert!(check_features(|_| false).is_ok());
-    assert!(check_features(|feature| feature.here).is_ok());
+    use super::features::check;
+    assert!(check(|_| false).is_ok());
+    assert!(check(|feature| feature.here).is_ok());
     // Some processor has all of them.
-    if let Err(error) = check_features(|feature| !feature.here) {
+    if let Err(error) = check(|feature| !feature.here) {
         assert!(error.to_string().contains("it was built for "), "{error}");
     }
 }
