@@ -82,6 +82,24 @@ pub struct Device {
     pub memory_total: u64,
 }
 
+#[cfg(test)]
+impl Device {
+    /// The processor of a machine that is made up.
+    pub(crate) fn cpu() -> Self {
+        Self::made_up("CPU", DeviceKind::Cpu)
+    }
+
+    /// And a card.
+    pub(crate) fn cuda() -> Self {
+        Self::made_up("CUDA0", DeviceKind::Gpu)
+    }
+
+    fn made_up(name: &str, kind: DeviceKind) -> Self {
+        let (memory_free, memory_total) = (0, 0);
+        Self { name: name.to_owned(), description: String::new(), kind, memory_free, memory_total }
+    }
+}
+
 /// A kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

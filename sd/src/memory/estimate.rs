@@ -249,7 +249,7 @@ fn facts(config: &ModelConfig) -> Result<ModelFacts> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DeviceKind, TextEncoder};
+    use crate::TextEncoder;
 
     const MIB: u64 = 1 << 20;
 
@@ -277,14 +277,7 @@ mod tests {
 
     /// Megabytes by device.
     fn placed(config: &ModelConfig, loaded: &[(Component, u64)]) -> Vec<(String, u64)> {
-        let device = |name: &str, kind| Device {
-            name: name.to_owned(),
-            description: String::new(),
-            kind,
-            memory_free: 0,
-            memory_total: 0,
-        };
-        let devices = [device("CPU", DeviceKind::Cpu), device("CUDA0", DeviceKind::Gpu)];
+        let devices = [Device::cpu(), Device::cuda()];
         let loaded = loaded.iter().map(|(part, megabytes)| (*part, megabytes * MIB)).collect();
         let needs = estimate().still_by_device(config, &devices, &loaded);
         needs.into_iter().map(|need| (need.device, need.bytes / MIB)).collect()

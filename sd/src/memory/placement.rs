@@ -191,21 +191,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn devices(names: &[(&str, DeviceKind)]) -> Vec<Device> {
-        let device = |(name, kind): &(&str, DeviceKind)| Device {
-            name: (*name).to_owned(),
-            description: String::new(),
-            kind: *kind,
-            memory_free: 0,
-            memory_total: 0,
-        };
-        names.iter().map(device).collect()
-    }
-
     #[test]
     fn modules_are_placed_as_the_engine_places_them() {
-        let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
-        let cpu = devices(&[("CPU", DeviceKind::Cpu)]);
+        let both = [Device::cpu(), Device::cuda()];
+        let cpu = [Device::cpu()];
         let (te, vae, model) = (Module::TextEncoder, Module::Vae, Module::Diffusion);
         let place = |backend: &str, devices: &[Device], module| {
             let config = ModelConfig::new("m").backend(backend);
@@ -225,8 +214,8 @@ mod tests {
 
     #[test]
     fn convolutions_are_direct_on_the_processor() {
-        let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
-        let cpu = devices(&[("CPU", DeviceKind::Cpu)]);
+        let both = [Device::cpu(), Device::cuda()];
+        let cpu = [Device::cpu()];
         let chosen = |config: ModelConfig, devices: &[Device]| {
             let config = with_convolutions(&config, devices);
             (config.diffusion_conv_direct.unwrap(), config.vae_conv_direct.unwrap())
@@ -250,7 +239,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_places_all(text in "\\PC*", spec in "([a-z]{0,4}=?(cpu|cuda0|disk|gpu|)?,?){0,4}") {
-            let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
+            let both = [Device::cpu(), Device::cuda()];
             for text in [text, spec] {
                 let config = ModelConfig::new("m").backend(text.clone()).params_backend(text);
                 let placement = Placement::new(&config, &both);

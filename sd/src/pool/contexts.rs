@@ -95,27 +95,12 @@ fn share_of(mut config: ModelConfig, size: usize, cores: u32, devices: &[Device]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CancelToken, DeviceKind, Error, mock};
+    use crate::{CancelToken, Error, mock};
     use std::time::Duration;
-
-    fn devices(kinds: &[(&str, DeviceKind)]) -> Vec<Device> {
-        let device = |(name, kind): &(&str, DeviceKind)| Device {
-            name: (*name).to_owned(),
-            description: String::new(),
-            kind: *kind,
-            memory_free: 0,
-            memory_total: 0,
-        };
-        kinds.iter().map(device).collect()
-    }
-
-    fn processor() -> Vec<Device> {
-        devices(&[("CPU", DeviceKind::Cpu)])
-    }
 
     #[test]
     fn weights_are_mapped_unless_that_changes_something() {
-        let mapped = |config| share_of(config, 2, 4, &processor()).mmap;
+        let mapped = |config| share_of(config, 2, 4, &[Device::cpu()]).mmap;
         let config = || ModelConfig::new("any");
         assert_eq!(mapped(config()), Some(true));
         assert_eq!(mapped(config().backend("cpu")), Some(true));
@@ -141,13 +126,14 @@ mod tests {
         let pool = ContextPool::open(&mock::engine(), config.clone(), PoolOptions::default());
         let context = pool.unwrap().acquire(Duration::from_secs(60)).unwrap();
         assert_eq!(context.config().threads, Some(1));
-        let threads =
-            |config: &ModelConfig, size| share_of(config.clone(), size, 8, &processor()).threads;
+        let threads = |config: &ModelConfig, size| {
+            share_of(config.clone(), size, 8, &[Device::cpu()]).threads
+        };
         assert_eq!(threads(&config, 1), Some(8));
         assert_eq!(threads(&config, 3), Some(2));
         assert_eq!(threads(&config, 1024), Some(1));
         assert_eq!(threads(&config.clone().threads(3), 2), Some(3));
-        let both = devices(&[("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]);
+        let both = [Device::cpu(), Device::cuda()];
         let beside_gpu = |config: ModelConfig| {
             let share = share_of(config, 2, 8, &both);
             (share.threads, share.mmap)

@@ -62,20 +62,11 @@ pub(super) fn candidates(
 #[cfg(test)]
 mod tests {
     use super::{Candidate::*, *};
-    use crate::DeviceKind;
 
     const TWO: Cores = Cores { physical: 2, logical: 4 };
 
     fn card() -> Vec<Device> {
-        [("CPU", DeviceKind::Cpu), ("CUDA0", DeviceKind::Gpu)]
-            .map(|(name, kind)| Device {
-                name: name.to_owned(),
-                description: String::new(),
-                kind,
-                memory_free: 0,
-                memory_total: 0,
-            })
-            .to_vec()
+        vec![Device::cpu(), Device::cuda()]
     }
 
     #[test]

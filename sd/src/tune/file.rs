@@ -151,13 +151,9 @@ impl TunedFile {
     /// # Errors
     /// [`Error::Io`]
     pub fn save(&self) -> Result<()> {
-        let io = |source| self.unwritable(source);
         let document = json!({ "version": VERSION, "entries": self.entries });
-        let target = self.target();
-        let mut file = beside(&target).map_err(io)?;
-        writeln!(file, "{document:#}").map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.into_temp_path().persist(target).map_err(|error| io(error.error))
+        let contents = format!("{document:#}\n");
+        replace(&self.target(), contents.as_bytes()).map_err(|source| self.unwritable(source))
     }
 
     /// Whether it could be written, for who is about to spend minutes on it. A file that there is gets the
@@ -170,12 +166,7 @@ impl TunedFile {
     pub fn check_writable(&self) -> Result<()> {
         let target = self.target();
         if target.is_file() {
-            let replaced = fs::read(&target).and_then(|contents| {
-                let mut file = beside(&target)?;
-                file.write_all(&contents)?;
-                file.as_file().sync_all()?;
-                file.into_temp_path().persist(&target).map_err(|error| error.error)
-            });
+            let replaced = fs::read(&target).and_then(|contents| replace(&target, &contents));
             return replaced.map_err(|source| self.unwritable(source));
         }
         // A link that leads nowhere is there too, and nothing can be made in it.
@@ -199,10 +190,13 @@ impl TunedFile {
     }
 }
 
-/// A new file in the folder of this one.
-fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+/// Writes the file as a whole or not at all. Makes its folder if there is none.
+fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    whole_file::beside(path, ".json")
+    let mut file = whole_file::beside(path, ".json")?;
+    file.write_all(contents)?;
+    file.as_file().sync_all()?;
+    file.into_temp_path().persist(path).map_err(|error| error.error)
 }
 
 fn parse(text: &str, path: &Path) -> Result<Vec<TunedEntry>> {
